@@ -1,0 +1,309 @@
+"""Every error of Motet, in one tree, split by who must react.
+
+```
+MotetError
+├── CallerError            whoever sent the request must change it
+│   ├── ServerRefused      a server said so to one of our commands; carries its status and words
+│   ├── InvalidInput       422  a field's value isn't allowed
+│   ├── NotFound           404  the thing named doesn't exist
+│   ├── NotAuthorised      401  the key is missing or wrong
+│   └── Conflict           409  the request is fine, the state isn't
+│       ├── AlreadyExists       the id is taken
+│       ├── ThreadBusy          a run works on the thread, and the request said `reject`
+│       ├── ThreadWaits         a decision is waiting; a plain input would discard it
+│       ├── NoWaitingInterrupt  a resume names nothing that waits
+│       └── ArgumentsChanged    a decision was made on other arguments than those waiting
+├── SetupError             whoever configured this installation must change it
+│   ├── InvalidConfig           a setting, `langgraph.json` or an agent's declaration is wrong
+│   ├── InvalidWorkspace        the folder of data can't be used
+│   ├── ModelUnavailable        no model can be had: weights, runtime, key or package is missing
+│   ├── DownloadFailed          a file fetched on first use can't be had: pip, network, disk or hash
+│   └── AddressInUse            the port is taken
+├── OperatorError          whoever runs the machines must react; 503
+│   ├── StoreUnavailable        Redis doesn't answer
+│   └── ServerUnavailable       the server a command speaks to doesn't answer
+├── RunError               the run can't go on; ends it, never the worker
+│   ├── BudgetExhausted         a limit of the run's tree was reached
+│   ├── ModelFailed             the model timed out, refused or answered rubbish
+│   ├── GraphFailed             the graph raised
+│   └── StaleClaim              another worker owns the run now
+└── ToolFailed             the model must see it and may try again
+```
+
+Control signals (LangGraph's `GraphBubbleUp`) are no errors and stand outside the tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class MotetError(Exception):
+    """Base of every error raised on purpose; its text is fit to be shown to a person."""
+
+
+class CallerError(MotetError):
+    """The request must change. Never retried by us."""
+
+    status: ClassVar[int] = 400
+    """The HTTP status the one handler answers with."""
+
+
+class ServerRefused(CallerError):
+    """The server that one of our commands speaks to refused a request."""
+
+    def __init__(self, answered: int, detail: str) -> None:
+        self.answered = answered
+        """The HTTP status it answered with; 409 says that the thread has moved on."""
+        self.detail = detail
+        """Its own words."""
+        super().__init__(detail)
+
+
+class InvalidInput(CallerError):
+    """A field holds a value that isn't allowed."""
+
+    status = 422
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        self.field = field
+        """Dotted path of the field, as the client wrote it."""
+        self.value = value
+        """What was given."""
+        self.allowed = allowed
+        """What would have been accepted, as a phrase."""
+        super().__init__(f"{field}: {shortened(value)} is not allowed; allowed: {allowed}")
+
+
+class NotFound(CallerError):
+    """The thing named doesn't exist, or isn't the caller's to see."""
+
+    status = 404
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.kind = kind
+        """thread, run, assistant, …"""
+        self.name = name
+        """The id or name asked for."""
+        super().__init__(f"{kind.capitalize()} with ID {name} not found")
+
+
+class NotAuthorised(CallerError):
+    """The request carries no key, or a wrong one. Which of the two isn't said."""
+
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__("Not authorised: send the key as 'x-api-key' or 'Authorization: Bearer'")
+
+
+class Conflict(CallerError):
+    """The request is well formed, but what it acts on has moved on. Nothing was changed."""
+
+    status = 409
+
+
+class AlreadyExists(Conflict):
+    """The id asked for is taken."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.kind = kind
+        self.name = name
+        super().__init__(f"{kind.capitalize()} with ID {name} already exists")
+
+
+class ThreadBusy(Conflict):
+    """A run works on the thread and the new one came with `multitask_strategy: reject`."""
+
+    def __init__(self, thread_id: str) -> None:
+        self.thread_id = thread_id
+        super().__init__(
+            "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
+        )
+
+
+class ThreadWaits(Conflict):
+    """A decision is waiting on the thread, and a new input would silently discard it."""
+
+    def __init__(self, thread_id: str, waiting: Sequence[str]) -> None:
+        self.thread_id = thread_id
+        self.waiting = tuple(waiting)
+        """Ids of the interrupts that wait."""
+        super().__init__(
+            f"Thread {thread_id} waits for a decision on interrupt {', '.join(self.waiting)}: "
+            "answer it with command.resume before sending a new input"
+        )
+
+
+class NoWaitingInterrupt(Conflict):
+    """A resume names an interrupt that doesn't wait: unknown, answered already, or none waits at all."""
+
+    def __init__(self, thread_id: str, named: Sequence[str], waiting: Sequence[str]) -> None:
+        self.thread_id = thread_id
+        self.named = tuple(named)
+        """Interrupt ids the answer names; empty for an answer without ids."""
+        self.waiting = tuple(waiting)
+        """Interrupt ids that do wait."""
+        asked = f"interrupt {', '.join(self.named)}" if self.named else "a waiting interrupt"
+        waits = f"waiting: {', '.join(self.waiting)}" if self.waiting else "nothing waits"
+        super().__init__(f"Thread {thread_id}: no answer can be given to {asked} ({waits})")
+
+
+class ArgumentsChanged(Conflict):
+    """A decision carries the hash of other arguments than those that wait for it."""
+
+    def __init__(self, interrupt_id: str, *, seen: str, waiting: str) -> None:
+        self.interrupt_id = interrupt_id
+        self.seen = seen
+        """SHA-256 of the arguments the person saw."""
+        self.waiting = waiting
+        """SHA-256 of the arguments that wait."""
+        super().__init__(
+            f"Interrupt {interrupt_id}: the decision was made on arguments {shortened(seen)}, "
+            f"but {waiting} are waiting; look again"
+        )
+
+
+class SetupError(MotetError):
+    """This installation is configured wrongly; said at start-up, before anything is served."""
+
+
+class InvalidConfig(SetupError):
+    """A setting or a configuration file can't be used."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source = source
+        """The file or the environment variable."""
+        self.reason = reason
+        super().__init__(f"{source}: {reason}")
+
+
+class InvalidWorkspace(SetupError):
+    """The folder of data is missing, unreadable or holds nothing that can be queried."""
+
+    def __init__(self, folder: str, reason: str) -> None:
+        self.folder = folder
+        self.reason = reason
+        super().__init__(f"workspace {folder}: {reason}")
+
+
+class ModelUnavailable(SetupError):
+    """No model can be had; the text says which source failed and what to do next."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        self.model = model
+        """The model as asked for, `provider:name`."""
+        self.reason = reason
+        super().__init__(f"model {model}: {reason}")
+
+
+class DownloadFailed(SetupError):
+    """A file that is fetched on first use can't be had; nothing was left half done."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        self.what = what
+        """What was being fetched, as a phrase."""
+        self.reason = reason
+        """What went wrong and what to do next."""
+        super().__init__(f"{what} could not be fetched: {reason}")
+
+
+class AddressInUse(SetupError):
+    """Another process listens on the address."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        super().__init__(
+            f"{host}:{port} is in use: stop what listens there, or choose another --port (0 takes a free one)"
+        )
+
+
+class OperatorError(MotetError):
+    """A part that must be running doesn't answer. The request may be sent again later."""
+
+    status: ClassVar[int] = 503
+
+
+class StoreUnavailable(OperatorError):
+    """Redis can't be reached, or refuses to work."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        """Where it was looked for, without the password."""
+        self.reason = reason
+        super().__init__(f"Redis at {url} is not available: {reason}")
+
+
+class ServerUnavailable(OperatorError):
+    """The server that one of our commands speaks to doesn't answer, or ended."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        self.reason = reason
+        super().__init__(f"the server at {url} does not answer: {reason}")
+
+
+class RunError(MotetError):
+    """The run ends with this error; worker, thread and other runs go on."""
+
+
+class BudgetExhausted(RunError):
+    """A limit that bounds the run with all its sub-agents was reached; the call was not made."""
+
+    def __init__(self, limit: str, *, spent: float, allowed: float) -> None:
+        self.limit = limit
+        """model_calls, tool_calls, tokens or seconds."""
+        self.spent = spent
+        self.allowed = allowed
+        super().__init__(f"the run's budget of {allowed:g} {limit.replace('_', ' ')} is spent ({spent:g})")
+
+
+class ModelFailed(RunError):
+    """A model call gave nothing usable after its retries."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        self.model = model
+        self.reason = reason
+        super().__init__(f"model {model} failed: {reason}")
+
+
+class GraphFailed(RunError):
+    """The graph's own code raised; carries the name of what it raised, as the wire shows it."""
+
+    def __init__(self, error: str, message: str) -> None:
+        self.error = error
+        """Class name of the exception, the wire's `error`."""
+        self.message = message
+        super().__init__(f"{error}: {message}")
+
+
+class StaleClaim(RunError):
+    """A worker wrote with an epoch that is no longer the run's.
+
+    Raised by every fenced write. The worker must stop at once and write nothing more: another
+    worker owns the run. Never shown to a client, never retried.
+    """
+
+    def __init__(self, run_id: str, *, epoch: int) -> None:
+        self.run_id = run_id
+        """The run that was written to."""
+        self.epoch = epoch
+        """The epoch the writer held."""
+        super().__init__(f"run {run_id!r} is no longer claimed with epoch {epoch}")
+
+
+class ToolFailed(MotetError):
+    """A tool couldn't do it; the text goes to the model, which may try something else."""
+
+
+def shortened(value: object, limit: int = 80) -> str:
+    """`repr(value)`, cut to `limit` characters: an error's text never carries a megabyte back."""
+    text = repr(value[: limit + 1] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+def error_on_the_wire(error: BaseException) -> dict[str, str]:
+    """What a run's error looks like to clients: the class that was raised, and its text."""
+    return {"error": type(error).__name__, "message": str(error)}

@@ -1,0 +1,60 @@
+"""One embedded Redis for the session; a tenant of its own for each test that asks for `redis`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from motet.memory.redis.client import connect
+from motet.memory.redis.embedded import EmbeddedRedis
+from motet.memory.redis.keys import Keys
+
+INDEXES = frozenset({"ready", "active"})
+"""A tenant's own keys that never expire; they hold nothing but references and empty themselves."""
+
+OF_A_THREAD = frozenset({"thread", "queue", "run", "events", "ns", "cp"})
+"""First words of the keys that a thread owns: they go when the thread is deleted."""
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
+    """URL of a Redis that is this session's alone."""
+    async with EmbeddedRedis(tmp_path_factory.mktemp("data")) as url:
+        yield url
+
+
+@pytest.fixture
+def keys() -> Keys:
+    """Names of keys that no other test uses."""
+    return Keys(tenant=uuid4().hex[:8], prefix=f"test-{uuid4().hex[:8]}")
+
+
+@pytest_asyncio.fixture
+async def redis(redis_url: str, keys: Keys) -> AsyncGenerator[Redis]:
+    """A connected client. What the test leaves under `keys` must be owned or expire; then it's deleted."""
+    client = await connect(redis_url)
+    try:
+        yield client
+        leaked = await leaked_keys(client, keys)
+        left = [name async for name in client.scan_iter(match=f"{keys.prefix}:*", count=1000)]
+        if left:
+            await client.delete(*left)
+        assert not leaked, f"keys that nobody owns and that never expire: {leaked}"
+    finally:
+        await client.aclose()
+
+
+async def leaked_keys(client: Redis, keys: Keys) -> list[str]:
+    """Names of keys that live for ever though no thread owns them."""
+    found = [bytes(name).decode() async for name in client.scan_iter(match=f"{keys.prefix}:*", count=1000)]
+    owners = {name.rpartition(":")[0] for name in found if name.endswith(("}:thread", "}:ns"))}
+    return [name for name in found if not _is_owned(name, owners) and await client.ttl(name) < 0]
+
+
+def _is_owned(name: str, owners: set[str]) -> bool:
+    tag, _, suffix = name.partition("}:")
+    return suffix in INDEXES or (f"{tag}}}" in owners and suffix.partition(":")[0] in OF_A_THREAD)
