@@ -1,0 +1,1 @@
+"""What lasts: checkpoints, threads, runs, events and trajectories."""

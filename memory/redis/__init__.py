@@ -1,0 +1,1 @@
+"""Everything that lasts, on core Redis types; the only package that imports redis."""

