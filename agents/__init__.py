@@ -1,0 +1,1 @@
+"""Who: specialists, and the models they speak with."""
