@@ -1,0 +1,1 @@
+"""The specialists, one state machine each."""

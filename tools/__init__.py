@@ -1,0 +1,1 @@
+"""What specialists can do: tools and the limits they work in."""
