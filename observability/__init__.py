@@ -1,0 +1,1 @@
+"""What is seen: spans and trajectories."""

@@ -1,0 +1,25 @@
+"""What an exception says about how something ended; control signals and cancellations are no errors."""
+
+from __future__ import annotations
+
+import asyncio
+
+from langgraph.errors import GraphBubbleUp, ParentCommand
+
+from motet.observability import names
+
+
+def outcome_of(error: BaseException) -> names.Outcome:
+    """How that ended which raised `error`: LangGraph also raises to ask a person or to jump to a parent graph."""
+    if isinstance(error, ParentCommand):
+        return "ok"
+    if isinstance(error, GraphBubbleUp):
+        return "interrupted"
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return "cancelled"
+    return "error"
+
+
+def described(error: BaseException) -> str:
+    """`error` as one line of a record: its class and its text."""
+    return f"{type(error).__name__}: {error}"

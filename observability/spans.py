@@ -1,0 +1,186 @@
+"""Our own spans: one around a run, one around each node, on any graph and without touching it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from typing_extensions import override
+
+from motet.calls import Place, place_of
+from motet.observability import names
+from motet.observability.signals import described, outcome_of
+
+
+class NodeListener(Protocol):
+    """Hears of each node of a run as it begins and ends."""
+
+    def node_started(self, place: Place) -> None:
+        """The node at `place` begins."""
+        ...
+
+    def node_finished(self, place: Place, *, outcome: names.Outcome, duration_s: float, error: str | None) -> None:
+        """The node at `place` ended after `duration_s` seconds; `error` only with that outcome."""
+        ...
+
+    def token_seen(self) -> None:
+        """A piece of the answer to the model call of this context arrived."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OpenNode:
+    place: Place
+    span: trace.Span
+    began: float
+
+
+class NodeWatch(BaseCallbackHandler):
+    """Stands in `config["callbacks"]` of a run: makes `invoke_node` spans and tells a listener.
+
+    LangChain calls it for every runnable; those that carry a node's own name in a namespace that
+    isn't open yet are nodes. A nested node's span is a child of the node around it; model and tool
+    spans of the official instrumentation are siblings (group by `langgraph.checkpoint_ns`).
+    """
+
+    run_inline = True
+    """In order and in the caller's context, not in a thread."""
+    raise_error = False
+
+    def __init__(self, tracer: trace.Tracer, listener: NodeListener) -> None:
+        self._tracer = tracer
+        self._listener = listener
+        self._nodes: dict[UUID, _OpenNode] = {}
+        self._open: dict[str, UUID] = {}
+        self._outside = otel_context.get_current()
+
+    @override
+    def on_chain_start(
+        self,
+        serialized: dict[str, Any] | None,
+        inputs: Any,
+        *,
+        run_id: UUID,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        place = place_of(metadata)
+        if not place.node or kwargs.get("name") != place.node or place.namespace in self._open:
+            return
+        if place.node.startswith("__"):
+            return
+        span = self._tracer.start_span(
+            f"{names.INVOKE_NODE} {place.node}",
+            context=self._around(place.namespace),
+            attributes={
+                names.OPERATION_NAME: names.INVOKE_NODE,
+                names.LANGGRAPH_NODE: place.node,
+                names.LANGGRAPH_STEP: place.step,
+                names.LANGGRAPH_CHECKPOINT_NS: place.namespace,
+                **({names.AGENT_NAME: place.agent} if place.agent else {}),
+            },
+        )
+        self._open[place.namespace] = run_id
+        self._nodes[run_id] = _OpenNode(place=place, span=span, began=time.monotonic())
+        self._listener.node_started(place)
+
+    @override
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        self._close(run_id, "ok", None)
+
+    @override
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        self._close(run_id, outcome_of(error), error)
+
+    @override
+    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
+        self._listener.token_seen()
+
+    def _around(self, namespace: str) -> otel_context.Context:
+        """The context of the innermost open node that `namespace` lies in, else the run's."""
+        parts = namespace.split("|")
+        for length in range(len(parts) - 1, 0, -1):
+            run_id = self._open.get("|".join(parts[:length]))
+            if run_id is not None:
+                return trace.set_span_in_context(self._nodes[run_id].span, self._outside)
+        return self._outside
+
+    def _close(self, run_id: UUID, outcome: names.Outcome, error: BaseException | None) -> None:
+        node = self._nodes.pop(run_id, None)
+        if node is None:
+            return
+        self._open.pop(node.place.namespace, None)
+        failure = described(error) if error is not None and outcome == "error" else None
+        _end(node.span, outcome, error if failure else None)
+        self._listener.node_finished(
+            node.place, outcome=outcome, duration_s=time.monotonic() - node.began, error=failure
+        )
+
+
+@dataclass(slots=True)
+class RunSpan:
+    """The span of a run while it is worked on."""
+
+    outcome: names.Outcome = "ok"
+    """Set it where a run ends otherwise without raising: an interrupt ends a stream like any other."""
+
+
+@contextmanager
+def run_span(
+    tracer: trace.Tracer, *, graph_id: str, thread_id: str, run_id: str, attempt: int, traceparent: str = ""
+) -> Generator[RunSpan]:
+    """`run {graph}` around a worker's attempt, in the trace that `traceparent` (W3C) names, if it names one.
+
+    An exception ends it as that exception says, and passes. Enter it before `NodeWatch` is made.
+    """
+    parent = TraceContextTextMapPropagator().extract({"traceparent": traceparent})
+    span = tracer.start_span(
+        f"{names.RUN} {graph_id}",
+        context=parent,
+        attributes={
+            names.OPERATION_NAME: names.RUN,
+            names.GRAPH_ID: graph_id,
+            names.CONVERSATION_ID: thread_id,
+            names.RUN_ID: run_id,
+            names.ATTEMPT: attempt,
+        },
+    )
+    inside = trace.set_span_in_context(span, parent)
+    token = otel_context.attach(inside)
+    running = RunSpan()
+    failure: BaseException | None = None
+    try:
+        yield running
+    except BaseException as error:
+        running.outcome = outcome_of(error)
+        failure = error if running.outcome == "error" else None
+        raise
+    finally:
+        # A generator closed from another context never had it attached there.
+        if otel_context.get_current() is inside:
+            otel_context.detach(token)
+        _end(span, running.outcome, failure)
+
+
+def current_traceparent() -> str:
+    """The W3C `traceparent` of the current span, to be carried to another process; empty without one."""
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier)
+    return carrier.get("traceparent", "")
+
+
+def _end(span: trace.Span, outcome: names.Outcome, error: BaseException | None) -> None:
+    span.set_attribute(names.OUTCOME, outcome)
+    if outcome == "error":
+        span.set_status(trace.StatusCode.ERROR)
+    if error is not None:
+        span.set_attribute(names.ERROR_TYPE, type(error).__qualname__)
+    span.end()

@@ -1,0 +1,1 @@
+"""A run's trajectory: each model call, tool call and node, as it happened."""

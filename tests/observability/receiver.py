@@ -1,0 +1,79 @@
+"""A loopback stand-in for a LangSmith endpoint and an OpenTelemetry collector: it keeps what it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from email.parser import BytesParser
+from typing import Any
+
+import orjson
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from tests.support import free_port, wait_until
+
+
+class Receiver:
+    """The parts of LangSmith and of an OpenTelemetry collector that take runs and spans."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, dict[str, Any]] = {}
+        """What was posted to LangSmith, by run id."""
+        self.keys: set[str] = set()
+        self.port = free_port()
+        self.app = FastAPI()
+        self.app.get("/info")(self.info)
+        self.app.post("/runs/multipart", status_code=202)(self.take)
+        self.spans: list[bytes] = []
+        self.app.post("/v1/traces")(self.take_spans)
+
+    async def info(self) -> dict[str, Any]:
+        """The protocol's features: plain multipart and nothing else."""
+        return {
+            "version": "0.10.0",
+            "batch_ingest_config": {
+                "use_multipart_endpoint": True,
+                "size_limit": 100,
+                "size_limit_bytes": 20_971_520,
+                "scale_up_nthreads_limit": 2,
+                "scale_up_qsize_trigger": 1000,
+                "scale_down_nempty_trigger": 4,
+            },
+            "instance_flags": {"zstd_compression_enabled": False},
+        }
+
+    async def take(self, request: Request) -> dict[str, str]:
+        """Parts are named `post.<run>` or `patch.<run>`, with `.inputs`, `.outputs`, `.extra`, … after it."""
+        self.keys.add(request.headers["x-api-key"])
+        head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+        for part in BytesParser().parsebytes(head + await request.body()).walk():
+            name = part.get_param("name", header="content-disposition")
+            if not isinstance(name, str):
+                continue
+            _, run_id, *field = name.split(".")
+            data = part.get_payload(decode=True)
+            assert isinstance(data, bytes)
+            run = self.runs.setdefault(run_id, {})
+            run.update({field[0]: orjson.loads(data)} if field else orjson.loads(data))
+        return {}
+
+    async def take_spans(self, request: Request) -> Response:
+        """OTLP over HTTP, protobuf."""
+        assert request.headers["content-type"] == "application/x-protobuf"
+        self.spans.append(await request.body())
+        return Response(media_type="application/x-protobuf")
+
+
+@asynccontextmanager
+async def receiving() -> AsyncGenerator[Receiver]:
+    """A receiver that listens, until the context ends."""
+    receiver = Receiver()
+    server = uvicorn.Server(uvicorn.Config(receiver.app, port=receiver.port, log_level="error", ws="none"))
+    serving = asyncio.create_task(server.serve())
+    await wait_until(lambda: server.started, description="the receiver listens")
+    try:
+        yield receiver
+    finally:
+        server.should_exit = True
+        await serving

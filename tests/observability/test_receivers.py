@@ -1,0 +1,92 @@
+"""What arrives at a LangSmith endpoint and at an OTLP endpoint: unmodified SDKs, loopback receivers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from tests.observability.receiver import Receiver, receiving
+
+from motet.observability.langsmith import flush
+
+ROOT = Path(__file__).parents[2]
+
+
+async def one_run(run_id: str, **environment: str) -> None:
+    """Do the run in a process of its own: variables, threads and the global provider stay there."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(Path(__file__).with_name("one_run.py")),
+        run_id,
+        env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 50)
+    assert process.returncode == 0, output.decode()
+    assert b"rror" not in output, output.decode()
+
+
+@pytest.fixture
+async def receiver() -> AsyncGenerator[Receiver]:
+    async with receiving() as one:
+        yield one
+
+
+async def test_a_run_is_posted_with_its_content(receiver: Receiver) -> None:
+    """With LangSmith's standard variables set, the run arrives whole: names, tree, content, metadata."""
+    run_id = str(uuid4())
+    await one_run(
+        run_id,
+        LANGSMITH_TRACING="true",
+        LANGSMITH_ENDPOINT=f"http://127.0.0.1:{receiver.port}",
+        LANGSMITH_API_KEY="lsv2_pt_for_a_test",
+        LANGSMITH_PROJECT="motet-test",
+    )
+
+    root = receiver.runs[run_id]
+    assert (root["name"], root["run_type"], root["session_name"]) == ("travel", "chain", "motet-test")
+    assert root.get("parent_run_id") is None
+    assert root["inputs"]["messages"] == [["human", "hello"]]
+    assert root["outputs"]["messages"][-1]["content"] == "it rains"
+    assert root.get("error") is None
+    metadata = root["extra"]["metadata"]
+    assert {key: metadata[key] for key in ("thread_id", "run_id", "assistant_id", "graph_id")} == {
+        "thread_id": "t1",
+        "run_id": run_id,
+        "assistant_id": "a1",
+        "graph_id": "travel",
+    }
+    by_name = {run["name"]: run for run in receiver.runs.values()}
+    assert {"plan", "weather", "model", "tools", "look", "ListedModel"} <= set(by_name)
+    assert by_name["look"]["run_type"] == "tool"
+    assert by_name["look"]["outputs"]["output"]["content"] == "rain in Oslo"
+    assert by_name["ListedModel"]["run_type"] == "llm"
+    assert by_name["plan"]["parent_run_id"] == run_id
+    assert {run["trace_id"] for run in receiver.runs.values()} == {run_id}
+    assert all(run.get("end_time") for run in receiver.runs.values())
+    assert receiver.keys == {"lsv2_pt_for_a_test"}
+
+
+async def test_spans_arrive_at_a_collector(receiver: Receiver) -> None:
+    """With OpenTelemetry's standard variable set, a run's spans are sent before the process ends."""
+    await one_run(str(uuid4()), OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{receiver.port}")
+
+    sent = b"".join(receiver.spans)
+    for name in (b"run travel", b"invoke_node plan", b"invoke_agent weather", b"chat listed-1", b"execute_tool look"):
+        assert name in sent
+    assert b"rain in Oslo" not in sent
+    assert not receiver.runs
+
+
+async def test_flushing_without_langsmith_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where LangSmith was never used, the end of a process doesn't wait for it or begin to use it."""
+    monkeypatch.setattr("langsmith.run_trees._CLIENT", None)
+
+    await asyncio.wait_for(flush(), 1)

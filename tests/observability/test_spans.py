@@ -1,0 +1,298 @@
+"""Which spans a run gives, what they say, and what they must not say."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextvars import Context
+from typing import Any
+
+import pytest
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph import MessagesState, StateGraph
+from langgraph.types import Command
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanContext, StatusCode
+from tests.models import StreamedModel, StuckModel, asked, says
+from tests.observability.weather import travel
+from tests.support import wait_until
+
+from motet.calls import intercepted
+from motet.observability.setup import Telemetry, TelemetrySettings, install
+from motet.observability.spans import NodeWatch, current_traceparent, run_span
+from motet.observability.trajectory.model import decode
+from motet.observability.trajectory.record import Recorder
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+SECRET = "sk-proj-abcdefghijklmnopqrstuvwxyz123456"
+
+
+class Traced:
+    """Tracing into memory, and a run under it as the runtime does one."""
+
+    def __init__(self, telemetry: Telemetry, exporter: InMemorySpanExporter) -> None:
+        self.telemetry = telemetry
+        self._exporter = exporter
+
+    async def run(self, graph: Any, given: Any, *, interrupted: bool = False) -> None:
+        """One attempt at run `r1` of thread `t1`."""
+        tracer = self.telemetry.tracer
+        with run_span(
+            tracer,
+            graph_id="travel",
+            thread_id="t1",
+            run_id="r1",
+            attempt=1,
+            traceparent=f"00-{TRACE}-b7ad6b7169203331-01",
+        ) as running:
+            config: RunnableConfig = {
+                "callbacks": [NodeWatch(tracer, Recorder("r1"))],
+                "configurable": {"thread_id": "t1", "api_key": SECRET},
+                "metadata": {"thread_id": "t1", "run_id": "r1"},
+                "run_name": "travel",
+            }
+            await graph.ainvoke(given, config)
+            if interrupted:
+                running.outcome = "interrupted"
+
+    @property
+    def spans(self) -> Sequence[ReadableSpan]:
+        """All ended spans by start."""
+        return sorted(self._exporter.get_finished_spans(), key=lambda span: span.start_time or 0)
+
+    def named(self, name: str) -> ReadableSpan:
+        """The one span of that name."""
+        (span,) = [span for span in self.spans if span.name == name]
+        return span
+
+
+@pytest.fixture
+def traced() -> Iterator[Traced]:
+    exporter = InMemorySpanExporter()
+    telemetry = install(TelemetrySettings(), processors=[SimpleSpanProcessor(exporter)])
+    yield Traced(telemetry, exporter)
+    telemetry.shutdown()
+
+
+def context(span: ReadableSpan) -> SpanContext:
+    """The ids of `span`."""
+    found = span.context
+    assert found is not None
+    return found
+
+
+def attributes(span: ReadableSpan) -> dict[str, Any]:
+    """What `span` says."""
+    return dict(span.attributes or {})
+
+
+async def test_the_spans_of_a_run(traced: Traced) -> None:
+    """A run, its workflow, each node, the agent, each chat and each tool are spans with exact names."""
+    await traced.run(travel(), asked("hello"))
+
+    assert [span.name for span in traced.spans] == [
+        "run travel",
+        "invoke_workflow travel",
+        "invoke_node plan",
+        "invoke_node weather",
+        "invoke_agent weather",
+        "invoke_node model",
+        "chat listed-1",
+        "invoke_node tools",
+        "execute_tool look",
+        "invoke_node model",
+        "chat listed-1",
+    ]
+
+
+async def test_the_tree_of_spans(traced: Traced) -> None:
+    """Node spans nest by sub-graph, under the run; the conventions' spans nest under the workflow."""
+    await traced.run(travel(), asked("hello"))
+
+    names = {context(span).span_id: span.name for span in traced.spans}
+    parents = {span.name: names.get(span.parent.span_id) for span in traced.spans if span.parent}
+    assert parents == {
+        "run travel": None,
+        "invoke_workflow travel": "run travel",
+        "invoke_node plan": "run travel",
+        "invoke_node weather": "run travel",
+        "invoke_node model": "invoke_node weather",
+        "invoke_node tools": "invoke_node weather",
+        "invoke_agent weather": "invoke_workflow travel",
+        "chat listed-1": "invoke_agent weather",
+        "execute_tool look": "invoke_agent weather",
+    }
+
+
+async def test_one_trace_through_processes(traced: Traced) -> None:
+    """A run continues the trace of the request that asked for it, and can hand it on."""
+    with run_span(
+        traced.telemetry.tracer,
+        graph_id="g",
+        thread_id="t",
+        run_id="r",
+        attempt=1,
+        traceparent=f"00-{TRACE}-b7ad6b7169203331-01",
+    ):
+        handed_on = current_traceparent()
+
+    span = traced.named("run g")
+    assert format(context(span).trace_id, "032x") == TRACE
+    assert handed_on == f"00-{TRACE}-{context(span).span_id:016x}-01"
+    assert current_traceparent() == ""
+
+
+async def test_a_run_closed_from_another_context_leaves_no_noise(
+    traced: Traced, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An async generator around a run may be closed by another task; its span ends, and nothing is logged."""
+
+    async def events() -> AsyncIterator[str]:
+        with run_span(traced.telemetry.tracer, graph_id="g", thread_id="t", run_id="r", attempt=1):
+            yield "first"
+
+    running: Any = events()
+    await asyncio.create_task(anext(running), context=Context())
+    await asyncio.create_task(running.aclose(), context=Context())
+
+    assert attributes(traced.named("run g"))["motet.outcome"] == "cancelled"
+    assert not caplog.records
+
+
+async def test_each_span_says_where_it_was_made(traced: Traced) -> None:
+    """Chat, tool, agent and node spans carry node, step, namespace, thread and run."""
+    await traced.run(travel(), asked("hello"))
+
+    for name in ("chat listed-1", "execute_tool look", "invoke_agent weather", "invoke_node tools"):
+        said = [attributes(span) for span in traced.spans if span.name == name]
+        for one in said:
+            assert one["gen_ai.conversation.id"] == "t1"
+            assert one["motet.run.id"] == "r1"
+            assert one["langgraph.checkpoint_ns"].startswith("weather:")
+    tool, node = attributes(traced.named("execute_tool look")), attributes(traced.named("invoke_node tools"))
+    same = ("langgraph.node", "langgraph.step", "langgraph.checkpoint_ns", "gen_ai.agent.name")
+    assert [tool[key] for key in same] == [node[key] for key in same]
+    assert (node["langgraph.node"], node["langgraph.step"], node["gen_ai.agent.name"]) == ("tools", 2, "weather")
+    assert node["gen_ai.operation.name"] == "invoke_node"
+
+
+async def test_an_interrupt_is_no_error(traced: Traced) -> None:
+    """A run that waits for a person has no span with an error, and says that it was interrupted."""
+    graph = travel("approve")
+
+    await traced.run(graph, asked("hello"), interrupted=True)
+
+    assert {span.status.status_code for span in traced.spans} == {StatusCode.UNSET}
+    assert not [span.name for span in traced.spans if "error.type" in attributes(span) or span.events]
+    outcomes = {span.name: attributes(span).get("motet.outcome") for span in traced.spans}
+    for name in ("run travel", "invoke_node weather", "invoke_node tools", "execute_tool approve"):
+        assert outcomes[name] == "interrupted"
+    assert outcomes["invoke_node plan"] == "ok"
+
+    await traced.run(graph, Command(resume="yes"))
+    assert attributes(traced.spans[-1])["gen_ai.operation.name"] == "chat"
+
+
+async def test_an_error_is_an_error(traced: Traced) -> None:
+    """A tool that raises leaves an error on each span around it, with the exception's class."""
+    with pytest.raises(RuntimeError, match="glass"):
+        await traced.run(travel("break_window"), asked("hello"))
+
+    failed = {span.name for span in traced.spans if span.status.status_code is StatusCode.ERROR}
+    assert failed >= {"run travel", "invoke_node weather", "invoke_node tools", "execute_tool break_window"}
+    assert attributes(traced.named("run travel"))["error.type"] == "RuntimeError"
+
+
+async def test_a_cancelled_run_leaves_no_span_open(traced: Traced) -> None:
+    """Cancelling a run ends each span that it began, as cancelled and not as failed."""
+    model = StuckModel(answers=[])
+
+    async def ponder(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    graph: Any = StateGraph(MessagesState).add_node(ponder).add_edge("__start__", "ponder").compile(name="travel")
+    running = asyncio.create_task(traced.run(graph, asked("hello")))
+    await wait_until(lambda: bool(model.made), description="the model is asked")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert {"run travel", "invoke_node ponder"} <= {span.name for span in traced.spans}
+    assert attributes(traced.named("run travel"))["motet.outcome"] == "cancelled"
+    assert attributes(traced.named("invoke_node ponder"))["motet.outcome"] == "cancelled"
+    assert traced.named("run travel").status.status_code is StatusCode.UNSET
+
+
+async def test_a_streamed_call_under_tracing_is_one_span_and_one_record(traced: Traced) -> None:
+    """Tracing and the call chain wrap the same methods: a node that streams by itself is seen once by each."""
+    model, recorder = StreamedModel(answers=[says("one two")]), Recorder("r1")
+
+    async def talk(state: MessagesState) -> dict[str, Any]:
+        return {"messages": ["".join([chunk.text async for chunk in model.astream(state["messages"])])]}
+
+    graph: Any = StateGraph(MessagesState).add_node(talk).add_edge("__start__", "talk").compile(name="travel")
+    with intercepted([recorder]):
+        await traced.run(graph, asked("hello"))
+
+    assert attributes(traced.named("chat listed-1"))["langgraph.node"] == "talk"
+    assert [decode(data).type for data in recorder.take()] == ["model_called"]
+
+
+async def test_no_content_and_no_key_in_spans(traced: Traced) -> None:
+    """Messages, tool arguments and results, and keys in the configuration stay out by default."""
+    await traced.run(travel(), asked("a very private question"))
+
+    said = repr([(span.name, attributes(span), span.events) for span in traced.spans])
+    for private in ("private", "Oslo", "rain", SECRET):
+        assert private not in said
+
+
+async def test_content_is_there_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The standard variable turns message content on."""
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")
+    exporter = InMemorySpanExporter()
+    telemetry = install(TelemetrySettings(), processors=[SimpleSpanProcessor(exporter)])
+    try:
+        await Traced(telemetry, exporter).run(travel(), asked("a question"))
+    finally:
+        telemetry.shutdown()
+
+    (tool,) = [span for span in exporter.get_finished_spans() if span.name == "execute_tool look"]
+    assert attributes(tool)["gen_ai.tool.call.arguments"] == '{"city":"Oslo"}'
+
+
+async def test_after_shutdown_nothing_is_traced(traced: Traced) -> None:
+    """`shutdown` takes the instrumentation out; what runs later makes no spans."""
+    traced.telemetry.shutdown()
+
+    await travel().ainvoke(asked("hello"), {"configurable": {"thread_id": "t1"}})
+
+    assert not traced.spans
+
+
+async def test_without_tracing_nothing_is_made() -> None:
+    """With tracing off, the same calls cost nothing and make nothing."""
+    telemetry = install(TelemetrySettings())
+
+    with run_span(telemetry.tracer, graph_id="g", thread_id="t", run_id="r", attempt=1):
+        assert current_traceparent() == ""
+
+    assert telemetry.provider is None
+    telemetry.shutdown()
+
+
+def test_the_service_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The standard variable names the service; without it the settings do."""
+    processors = [SimpleSpanProcessor(InMemorySpanExporter())]
+    monkeypatch.delenv("OTEL_SERVICE_NAME", raising=False)
+    for expected in ("motet", "mine"):
+        if expected != "motet":
+            monkeypatch.setitem(os.environ, "OTEL_SERVICE_NAME", expected)
+        telemetry = install(TelemetrySettings(), processors=processors)
+        telemetry.shutdown()
+        assert telemetry.provider is not None
+        assert telemetry.provider.resource.attributes["service.name"] == expected
