@@ -27,6 +27,7 @@ LARGER: dict[str, int] = {}
 ENVIRONMENT_READERS = {
     "server/settings.py": "the one place where settings are read",
     "server/__main__.py": "throws LangGraph's switch for strict deserialisation before LangGraph is imported",
+    "agents/openmp.py": "passes its own environment on to a child, with one folder more to look for libraries in",
 }
 """Files that may touch `os.environ`, with the reason."""
 
@@ -253,3 +254,23 @@ finally:
 
     assert (done.returncode, done.stderr.strip()) == (0, "")
     assert "serve" in done.stdout
+
+
+def test_only_set_up_and_processor_import_the_opentelemetry_sdk() -> None:
+    """Everything else uses the API, so a process without tracing loads and runs none of it."""
+    importers = {
+        path
+        for path in tracked("src/motet/*.py", *(f"{room}/*.py" for room in ROOMS))
+        for node in ast.walk(ast.parse(text_of(path)))
+        for name in imported(node)
+        if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))
+    }
+
+    assert importers <= {"observability/setup.py", "observability/processor.py"}
+
+
+def imported(node: ast.AST) -> list[str]:
+    """Modules that a statement imports."""
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

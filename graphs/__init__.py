@@ -1,0 +1,1 @@
+"""How specialists work together: state machines, self-correction, approvals."""

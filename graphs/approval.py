@@ -1,0 +1,165 @@
+"""Asking a person before something happens, and reading what they decided.
+
+A request is LangChain's `HITLRequest` with exactly one action, which the common clients can answer,
+plus the SHA-256 of the arguments: an answer that carries it is refused when it was made on others.
+The run ends while it waits; nothing is held but its checkpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import orjson
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+from langgraph.types import interrupt
+
+from motet.errors import ArgumentsChanged, InvalidInput, NoWaitingInterrupt
+from motet.memory.ports import WaitingInterrupt
+
+DecisionType = Literal["approve", "edit", "reject", "respond"]
+ALL_DECISIONS: tuple[DecisionType, ...] = ("approve", "edit", "reject", "respond")
+HASH = "arguments_sha256"
+"""Field of an action request, and of a decision, that holds the hash of the arguments."""
+
+_INTERRUPT_ID_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a person decided on one action."""
+
+    type: DecisionType
+    arguments: Mapping[str, Any]
+    """What to call the tool with: as asked, or as edited."""
+    message: str = ""
+    """The reason of a rejection, or the answer given instead of the tool's."""
+
+
+def ask(tool: str, arguments: Mapping[str, Any], *, description: str, arguments_schema: Mapping[str, Any]) -> Decision:
+    """Wait for a person's decision on one call of `tool`.
+
+    Ends the run as interrupted the first time; the node runs again from its first line when the
+    answer comes, so nothing with an effect may stand before this.
+
+    Args:
+        tool: name of the tool that would be called.
+        arguments: exactly what it would be called with; JSON.
+        description: what will happen, for the person.
+        arguments_schema: JSON Schema that edited arguments must fit.
+    """
+    request = {
+        "action_requests": [
+            {"name": tool, "args": dict(arguments), "description": description, HASH: arguments_hash(tool, arguments)}
+        ],
+        "review_configs": [{"action_name": tool, "allowed_decisions": list(ALL_DECISIONS)}],
+    }
+    answer = interrupt(request, response_schema=_response_schema(tool, arguments_schema))
+    decision = cast("Mapping[str, Any]", answer["decisions"][0])
+    edited = cast("Mapping[str, Any]", decision.get("edited_action") or {})
+    return Decision(
+        type=decision["type"],
+        arguments=edited.get("args", arguments),
+        message=str(decision.get("message") or ""),
+    )
+
+
+def arguments_hash(tool: str, arguments: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of the tool's name and arguments in canonical JSON: sorted keys, no spaces."""
+    return hashlib.sha256(orjson.dumps([tool, arguments], option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def answers_by_id(thread_id: str, resume: Any, waiting: Sequence[WaitingInterrupt]) -> dict[str, Any]:
+    """The answers in a `command.resume`, by interrupt id, each checked against what waits.
+
+    A resume is either a mapping of interrupt ids to answers, or one answer for the one interrupt
+    that waits.
+
+    Raises:
+        NoWaitingInterrupt: nothing waits, or an id isn't among what waits.
+        InvalidInput: several wait and no id says which is meant, or an answer doesn't fit its schema.
+        ArgumentsChanged: a decision was made on other arguments.
+    """
+    answers = _named(thread_id, resume, waiting)
+    by_id = {one.interrupt_id: one for one in waiting}
+    for interrupt_id, answer in answers.items():
+        _check_answer(by_id[interrupt_id], answer)
+    return answers
+
+
+def _named(thread_id: str, resume: Any, waiting: Sequence[WaitingInterrupt]) -> dict[str, Any]:
+    ids = [one.interrupt_id for one in waiting]
+    if (
+        isinstance(resume, Mapping)
+        and resume
+        and all(_is_interrupt_id(key) for key in cast("Mapping[Any, Any]", resume))
+    ):
+        named = dict(cast("Mapping[str, Any]", resume))
+        if unknown := [interrupt_id for interrupt_id in named if interrupt_id not in ids]:
+            raise NoWaitingInterrupt(thread_id, unknown, ids)
+        return named
+    if not ids:
+        raise NoWaitingInterrupt(thread_id, (), ids)
+    if len(ids) > 1:
+        raise InvalidInput("command.resume", resume, f"an object from interrupt id to answer, ids: {', '.join(ids)}")
+    return {ids[0]: resume}
+
+
+def _is_interrupt_id(key: object) -> bool:
+    return isinstance(key, str) and len(key) == _INTERRUPT_ID_LENGTH and all(c in "0123456789abcdef" for c in key)
+
+
+def _check_answer(waiting: WaitingInterrupt, answer: Any) -> None:
+    field = f"command.resume[{waiting.interrupt_id}]"
+    allowed = [
+        name for review in _items(waiting.value, "review_configs") for name in review.get("allowed_decisions", ())
+    ]
+    for decision in _items(answer, "decisions"):
+        if allowed and decision.get("type") not in allowed:
+            raise InvalidInput(f"{field}.decisions.type", decision.get("type"), ", ".join(allowed))
+    if waiting.response_schema is not None:
+        problem = best_match(Draft202012Validator(dict(waiting.response_schema)).iter_errors(answer))
+        if problem is not None:
+            place = "".join(f".{part}" for part in problem.absolute_path)
+            raise InvalidInput(f"{field}{place}", problem.instance, problem.message[:300])
+    for request, decision in zip(_items(waiting.value, "action_requests"), _items(answer, "decisions"), strict=False):
+        seen = decision.get(HASH)
+        if seen is not None and seen != request.get(HASH):
+            raise ArgumentsChanged(waiting.interrupt_id, seen=str(seen), waiting=str(request.get(HASH)))
+
+
+def _items(value: Any, field: str) -> Sequence[Mapping[str, Any]]:
+    """The objects listed under `field`, if `value` is an object that has it; anything else has none."""
+    listed = cast("Mapping[str, Any]", value).get(field) if isinstance(value, Mapping) else None
+    items = cast("list[Any]", listed) if isinstance(listed, list) else []
+    return [one for one in items if isinstance(one, Mapping)]
+
+
+def _response_schema(tool: str, arguments_schema: Mapping[str, Any]) -> dict[str, Any]:
+    def kind(name: DecisionType, required: Sequence[str] = (), **properties: Any) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "properties": {"type": {"const": name}, HASH: {"type": "string"}, **properties},
+            "required": ["type", *required],
+        }
+
+    text = {"type": "string", "maxLength": 10_000}
+    edited = {
+        "type": "object",
+        "properties": {"name": {"const": tool}, "args": dict(arguments_schema)},
+        "required": ["name", "args"],
+    }
+    kinds = [
+        kind("approve"),
+        kind("edit", ["edited_action"], edited_action=edited),
+        kind("reject", message=text),
+        kind("respond", ["message"], message=text),
+    ]
+    return {
+        "type": "object",
+        "properties": {"decisions": {"type": "array", "minItems": 1, "maxItems": 1, "items": {"oneOf": kinds}}},
+        "required": ["decisions"],
+    }

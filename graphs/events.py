@@ -1,0 +1,79 @@
+"""What a run says while it works: one union, and its encoding for the stream.
+
+How a run ended isn't among it: that is written together with the run's status, in one script.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel
+
+Mode = Literal["values", "updates", "messages", "custom"]
+"""LangGraph's stream modes that are served; the wire's `messages-tuple` is LangGraph's `messages`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """The first event of each attempt."""
+
+    type: Literal["metadata"] = "metadata"
+    run_id: str
+    attempt: int
+    """1 for the first; a larger one says that an earlier worker was lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A piece of the graph's own stream."""
+
+    type: Literal["part"] = "part"
+    mode: Mode
+    namespace: tuple[str, ...]
+    """Path of sub-graphs, outermost first; empty for the root."""
+    data: Any
+
+
+Event = RunStarted | Part
+
+
+def encode(event: Event) -> tuple[str, bytes]:
+    """The event's name on the stream and its JSON; a sub-graph's path is appended to the name by `|`."""
+    match event:
+        case RunStarted():
+            return "metadata", to_json({"run_id": event.run_id, "attempt": event.attempt})
+        case Part():
+            return "|".join((event.mode, *event.namespace)), to_json(event.data)
+
+
+def to_json(value: Any) -> bytes:
+    """JSON of whatever a graph's state may hold; one pass, no intermediate copy but for messages.
+
+    Messages and other Pydantic models become objects, sets lists, bytes base64; what has no JSON form
+    is shown by its `repr`, because a stream must not fail on a value that only the graph itself needs.
+    """
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+
+
+def jsonable(value: Any) -> Any:
+    """`value` as plain JSON data, by the rules of `to_json`."""
+    return orjson.loads(to_json(value))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, AbstractSet):
+        return sorted(value, key=repr)
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return b64encode(value).decode()
+    return repr(value)

@@ -1,0 +1,131 @@
+"""The graphs that are served, by id, whatever they were declared as.
+
+A graph can be given compiled, as a builder, or as a factory that makes either, for each run anew. All
+three come out as a compiled graph that keeps its state in our checkpointer.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID, uuid5
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import StateGraph
+from langgraph.pregel import Pregel
+
+from motet.errors import InvalidConfig, InvalidInput
+
+Graph = Pregel[Any, Any, Any, Any]
+Builder = StateGraph[Any, Any, Any, Any]
+Factory = Callable[..., Any]
+Declared = Graph | Builder | Factory
+"""What a project may name as a graph. A factory takes nothing or the run's config."""
+InputCheck = Callable[[object], None]
+"""Raises InvalidInput for an input that the graph can't work on."""
+
+_SYSTEM_ASSISTANTS = UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
+"""The Agent Server derives the id of each graph's own assistant from this, so clients know it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assistant:
+    """A graph as clients name it."""
+
+    assistant_id: str
+    graph_id: str
+    description: str | None = None
+
+
+class GraphRegistry:
+    """Graphs by id; opens one for a run."""
+
+    def __init__(
+        self,
+        graphs: Mapping[str, Declared],
+        checkpointer: BaseCheckpointSaver[Any],
+        *,
+        descriptions: Mapping[str, str] | None = None,
+        checks: Mapping[str, InputCheck] | None = None,
+    ) -> None:
+        self._graphs = dict(graphs)
+        self._checks = dict(checks or {})
+        self._checkpointer = checkpointer
+        self._assistants = {
+            graph_id: Assistant(
+                assistant_id=str(uuid5(_SYSTEM_ASSISTANTS, graph_id)),
+                graph_id=graph_id,
+                description=(descriptions or {}).get(graph_id),
+            )
+            for graph_id in self._graphs
+        }
+
+    def assistants(self) -> list[Assistant]:
+        """One assistant a graph, in the order of declaration: the first is the default."""
+        return list(self._assistants.values())
+
+    def find(self, assistant_id: str) -> Assistant:
+        """The assistant with that id, or of the graph with that name.
+
+        Raises:
+            InvalidInput: there is none; names the graphs there are.
+        """
+        for assistant in self._assistants.values():
+            if assistant_id in (assistant.graph_id, assistant.assistant_id):
+                return assistant
+        known = ", ".join(self._assistants)
+        raise InvalidInput("assistant_id", assistant_id, f"an assistant's UUID, or one of the graphs: {known}")
+
+    def check(self, graph_id: str, given: object) -> None:
+        """Refuse an input the graph is known not to take; a graph without a check takes anything.
+
+        Raises:
+            InvalidInput: names the field.
+        """
+        check = self._checks.get(graph_id)
+        if check is not None:
+            check(given)
+
+    @asynccontextmanager
+    async def open(self, graph_id: str, config: RunnableConfig | None = None) -> AsyncGenerator[Graph]:
+        """The graph, compiled and durable, for as long as the context lasts.
+
+        Raises:
+            InvalidInput: no graph has that id.
+            InvalidConfig: the factory made something else than a graph.
+        """
+        if graph_id not in self._graphs:
+            raise InvalidInput("graph_id", graph_id, f"one of the graphs: {', '.join(self._graphs)}")
+        async with AsyncExitStack() as resources:
+            made = await _made(self._graphs[graph_id], config or RunnableConfig(), resources)
+            yield self._durable(graph_id, made)
+
+    def _durable(self, graph_id: str, made: object) -> Graph:
+        if isinstance(made, StateGraph):
+            return cast("Builder", made).compile(checkpointer=self._checkpointer, name=graph_id)
+        if isinstance(made, Pregel):
+            # A shallow copy keeps what LangGraph derived at compile time, the classes its state may hold among it.
+            durable = copy.copy(cast("Graph", made))
+            durable.checkpointer = self._checkpointer
+            return durable
+        raise InvalidConfig(
+            f"graph {graph_id!r}", f"expected a graph, a builder or a factory, got {type(made).__name__}"
+        )
+
+
+async def _made(declared: Declared, config: RunnableConfig, resources: AsyncExitStack) -> object:
+    if isinstance(declared, Pregel | StateGraph):
+        return cast("object", declared)
+    made = declared(config) if inspect.signature(declared).parameters else declared()
+    if inspect.isawaitable(made):
+        made = await cast("Awaitable[object]", made)
+    if isinstance(made, AbstractAsyncContextManager):
+        return await resources.enter_async_context(cast("AbstractAsyncContextManager[object]", made))
+    if isinstance(made, AbstractContextManager):
+        return resources.enter_context(cast("AbstractContextManager[object]", made))
+    return made

@@ -1,0 +1,1 @@
+"""The doors: HTTP, worker, terminal, settings and the one composition root."""

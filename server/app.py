@@ -1,0 +1,42 @@
+"""The HTTP application over a process's services."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from motet import __version__
+from motet.server import errors
+from motet.server.auth import is_loopback
+from motet.server.body_limit import BodyLimit
+from motet.server.routes import assistants, runs, system, threads
+from motet.server.services import Services
+
+
+def create_app(services: Services, *, host: str = "127.0.0.1") -> FastAPI:
+    """The application; `services` are open, and stay so as long as it serves.
+
+    Args:
+        services: what the routes use.
+        host: where it will listen; on loopback, requests for other host names are refused, so that
+            no web page can reach it by a name of its own.
+    """
+    app = FastAPI(title="Motet", version=__version__)
+    app.state.services = services
+    app.state.settings = services.settings
+    app.state.started_at = datetime.now(UTC).isoformat()
+    errors.install(app)
+    app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
+    if is_loopback(host):
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+    for router in (system.open_router, system.router, assistants.router, threads.router, runs.router):
+        app.include_router(router)
+    if services.telemetry.provider is not None:
+        # The frames of a stream aren't worth a span each.
+        FastAPIInstrumentor.instrument_app(
+            app, tracer_provider=services.telemetry.provider, exclude_spans=["receive", "send"]
+        )
+    return app

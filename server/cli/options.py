@@ -1,0 +1,12 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[Path | None, typer.Option(help="A project's langgraph.json; its graphs are served.")]
+Workspace = Annotated[Path | None, typer.Option(help="A folder of data (CSV, Parquet, JSON, SQLite) to ask about.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]

@@ -1,0 +1,54 @@
+"""`motet serve`: the HTTP server, with its workers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from motet.server.cli import options
+
+if TYPE_CHECKING:
+    from motet.server.services import Services
+
+
+def serve(
+    *,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond loopback MOTET_AUTH must be set.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one and says which.")] = 2024,
+    config: options.Config = None,
+    workspace: options.Workspace = None,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Runs worked at a time here; 0 leaves them to `motet worker`.")
+    ] = 4,
+    insecure: Annotated[bool, typer.Option(help="Listen beyond loopback without a key.")] = False,
+) -> None:
+    """Serve graphs to any Agent Server client."""
+    import uvloop
+
+    from motet.server import serving, settings
+    from motet.server.logs import configure
+
+    configure()
+    uvloop.run(
+        serving.serve(
+            settings.load(),
+            host=host,
+            port=port,
+            workers=workers,
+            insecure=insecure,
+            config=config,
+            workspace=workspace,
+            opening=_say,
+        )
+    )
+
+
+def _say(services: Services, url: str) -> None:
+    typer.echo(f"Model: {services.models.notice.text}")
+    typer.echo(f"Assistants: {', '.join(one.graph_id for one in services.graphs.assistants())}")
+    for skipped in services.skipped:
+        typer.echo(f"Skipped {skipped}")
+    typer.echo(f"Motet listens on {url}")

@@ -1,0 +1,39 @@
+"""`motet worker`: works runs that servers accepted, beside as many others as wanted."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from motet.server.cli import options
+
+
+def worker(
+    *,
+    config: options.Config = None,
+    workspace: options.Workspace = None,
+    workers: Annotated[int, typer.Option(min=1, help="Runs worked at a time.")] = 4,
+) -> None:
+    """Work runs until stopped. Needs the same Redis, config and workspace as the servers."""
+    import asyncio
+    import signal
+
+    import uvloop
+
+    from motet.server import settings
+    from motet.server.logs import configure
+    from motet.server.services import opened
+    from motet.server.worker import working
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with opened(settings.load(), config=config, workspace=workspace) as services, working(services, workers):
+            typer.echo(f"Model: {services.models.notice.text}")
+            typer.echo("Motet works")
+            await stop.wait()
+
+    configure()
+    uvloop.run(work())

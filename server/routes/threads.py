@@ -1,0 +1,62 @@
+"""Threads: conversations and their state."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+from langchain_core.utils.uuid import uuid7
+from langgraph.types import StateSnapshot
+from pydantic import BaseModel, ConfigDict
+
+from motet.graphs.runtime import snapshot_of
+from motet.memory.ports import Thread
+from motet.server import wire
+from motet.server.deps import Authorised, Wired, graph_of
+from motet.server.services import Services
+
+router = APIRouter(prefix="/threads", dependencies=[Authorised])
+
+
+class ThreadCreate(BaseModel):
+    """A thread to be made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    thread_id: UUID | None = None
+    metadata: dict[str, Any] | None = None
+    if_exists: Literal["raise", "do_nothing"] = "raise"
+
+
+@router.post("")
+async def create(body: ThreadCreate, services: Wired) -> wire.Wire:
+    """Make a thread, by default with a new time-ordered id."""
+    thread = await services.threads.create(
+        str(body.thread_id or uuid7()), body.metadata or {}, if_exists=body.if_exists
+    )
+    return wire.thread(thread, values=None)
+
+
+@router.get("/{thread_id}")
+async def get(thread_id: UUID, services: Wired) -> wire.Wire:
+    """The thread with its newest values."""
+    thread = await services.threads.get(str(thread_id))
+    snapshot = await _snapshot(services, thread)
+    return wire.thread(thread, wire.values(snapshot) if snapshot.created_at else None)
+
+
+@router.get("/{thread_id}/state")
+async def state(thread_id: UUID, services: Wired, *, subgraphs: bool = False) -> wire.Wire:
+    """The thread's newest state, with the tasks and questions that wait."""
+    thread = await services.threads.get(str(thread_id))
+    return wire.state(await _snapshot(services, thread, subgraphs=subgraphs), thread.thread_id)
+
+
+async def _snapshot(services: Services, thread: Thread, *, subgraphs: bool = False) -> StateSnapshot:
+    graph_id = graph_of(thread)
+    if graph_id is None:
+        config: Any = {"configurable": {"thread_id": thread.thread_id}}
+        return StateSnapshot({}, (), config, None, None, None, (), ())
+    async with services.graphs.open(graph_id) as graph:
+        return await snapshot_of(graph, thread.thread_id, subgraphs=subgraphs)

@@ -1,0 +1,129 @@
+"""Accepting a run: what a client may ask for, checked whole before anything is recorded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from langchain_core.utils.uuid import uuid7
+from pydantic import BaseModel, ConfigDict, Field
+
+from motet.errors import InvalidInput
+from motet.graphs.approval import answers_by_id
+from motet.graphs.events import Mode
+from motet.memory.ports import Run, RunRequest, Thread
+from motet.observability.spans import current_traceparent
+from motet.server.services import Services
+
+WireMode = Literal["values", "updates", "messages-tuple", "custom"]
+_MODES: dict[WireMode, Mode] = {
+    "values": "values",
+    "updates": "updates",
+    "messages-tuple": "messages",
+    "custom": "custom",
+}
+
+
+class RunCommand(BaseModel):
+    """A resume, an update or a jump, instead of an input."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    resume: Any = None
+    """One answer, or an object from interrupt id to answer."""
+    update: dict[str, Any] | None = None
+    goto: str | list[str] | None = None
+
+
+class RunConfig(BaseModel):
+    """LangGraph's configuration, as far as a client may set it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    configurable: dict[str, Any] = {}
+    tags: list[str] = []
+    recursion_limit: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    metadata: dict[str, Any] = {}
+
+
+class RunCreate(BaseModel):
+    """A run as the Agent Server's clients ask for it; a field not listed is refused by name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    assistant_id: str
+    input: Any = None
+    command: RunCommand | None = None
+    config: RunConfig = RunConfig()
+    context: dict[str, Any] | None = None
+    metadata: dict[str, Any] = {}
+    stream_mode: WireMode | list[WireMode] = "values"
+    stream_subgraphs: bool = False
+    stream_resumable: bool = True
+    """Every stream can be resumed here; saying no saves nothing."""
+    durability: Literal["sync", "async", "exit"] = "sync"
+    multitask_strategy: Literal["reject", "enqueue"] = "enqueue"
+    if_not_exists: Literal["reject", "create"] = "reject"
+    on_disconnect: Literal["continue"] = "continue"
+    strict_resume: Literal[True] = True
+    """A resume that names nothing waiting is always refused here."""
+
+
+async def accept(thread_id: str, body: RunCreate, services: Services) -> Run:
+    """Check everything, then record the run; what is refused leaves no trace.
+
+    Raises:
+        InvalidInput, NotFound, ThreadBusy, ThreadWaits, NoWaitingInterrupt, ArgumentsChanged.
+    """
+    assistant = services.graphs.find(body.assistant_id)
+    _check_configurable(body.config.configurable)
+    if body.command is None:
+        services.graphs.check(assistant.graph_id, body.input)
+    thread = await _thread(thread_id, body, services)
+    answers = _answers(thread, body)
+    request = RunRequest(
+        run_id=str(uuid7()),
+        thread_id=thread_id,
+        assistant_id=assistant.assistant_id,
+        graph_id=assistant.graph_id,
+        payload=_payload(body, answers),
+        metadata=body.metadata,
+        multitask=body.multitask_strategy,
+        answers=None if answers is None else tuple(answers),
+        traceparent=current_traceparent(),
+    )
+    return await services.runs.create(request)
+
+
+async def _thread(thread_id: str, body: RunCreate, services: Services) -> Thread:
+    if body.if_not_exists == "create":
+        return await services.threads.create(thread_id, {}, if_exists="do_nothing")
+    return await services.threads.get(thread_id)
+
+
+def _answers(thread: Thread, body: RunCreate) -> dict[str, Any] | None:
+    """The answers by interrupt id, or None for a run that answers nothing."""
+    if body.command is None or body.command.resume is None:
+        return None
+    return answers_by_id(thread.thread_id, body.command.resume, thread.interrupts)
+
+
+def _payload(body: RunCreate, answers: dict[str, Any] | None) -> dict[str, Any]:
+    """What the worker needs. A command wins over an input sent along: Agent Chat UI sends `{}` with each resume."""
+    asked: list[WireMode] = body.stream_mode if isinstance(body.stream_mode, list) else [body.stream_mode]
+    command = None if body.command is None else {**body.command.model_dump(exclude_none=True), "resume": answers}
+    return {
+        "input": body.input if command is None else None,
+        "command": command,
+        "config": body.config.model_dump(exclude_none=True),
+        "context": body.context,
+        "modes": list(dict.fromkeys(_MODES[mode] for mode in asked)) or ["values"],
+        "stream_subgraphs": body.stream_subgraphs,
+        "durability": body.durability,
+    }
+
+
+def _check_configurable(configurable: dict[str, Any]) -> None:
+    """Keys by which LangGraph steers itself aren't a client's to set: they could reach another namespace."""
+    for key, value in configurable.items():
+        if key.startswith(("__", "checkpoint")):
+            raise InvalidInput(f"config.configurable.{key}", value, "a key of the graph's own")

@@ -1,0 +1,90 @@
+"""Every setting, read from the environment once, here.
+
+Below this layer nothing reads the environment; it gets value objects. LangSmith, OpenTelemetry and
+the providers' own keys (`OPENAI_API_KEY`, …) keep their standard variables, which their libraries
+read by themselves.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from motet.errors import InvalidConfig, shortened
+
+Positive = Annotated[float, Field(gt=0)]
+AtLeastOne = Annotated[int, Field(ge=1)]
+
+
+def _default_data_dir() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "motet"
+
+
+class Settings(BaseSettings):
+    """The installation's settings; `MOTET_` before each name, in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="MOTET_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    redis_url: SecretStr | None = None
+    """`redis://`, `rediss://` or `unix://`; unset: an embedded server in the data directory."""
+    data_dir: Path = Field(default_factory=_default_data_dir)
+    """Weights, the embedded server's files, the sample workspace."""
+    tenant: str = Field(default="default", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """Stands in every key."""
+
+    model: str | None = None
+    """`provider:model`; unset: the embedded model."""
+    model_base_url: str | None = None
+    """An OpenAI-compatible server's address."""
+    model_file: Path | None = None
+    """A GGUF file to use instead of fetching one; its SHA-256 must be the publisher's."""
+    model_timeout_seconds: Positive = 120.0
+
+    auth: SecretStr | None = None
+    """The one key clients must send; unset: none, which binds to loopback only."""
+    max_body_bytes: AtLeastOne = 8_388_608
+    """A larger request is refused unread with 413."""
+
+    lease_seconds: Positive = 30.0
+    """How long a silent worker keeps its run."""
+    heartbeat_seconds: Positive = 10.0
+    sweep_seconds: Positive = 5.0
+    """How often lost runs are looked for."""
+
+    budget_model_calls: AtLeastOne = 50
+    budget_tool_calls: AtLeastOne = 100
+    budget_tokens: AtLeastOne = 200_000
+    budget_seconds: Positive = 600.0
+    """The four limits of one run with all its sub-agents."""
+
+    @property
+    def traces(self) -> bool:
+        """Whether spans go to OTLP: OpenTelemetry's own variables name where."""
+        names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+        return any(os.environ.get(name) for name in names)
+
+
+def load() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        InvalidConfig: a variable's value can't be used; names the variable.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "MOTET_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise InvalidConfig(name, f"{shortened(first['input'])} is not allowed: {first['msg']}") from None
+
+
+def apply_environment(variables: Mapping[str, str]) -> None:
+    """Set what a `langgraph.json` asks for under `env`; what is set already wins, as in LangGraph's own CLI."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,42 @@
+"""Where Redis is, for every command that opens it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from motet.memory.ports import TrajectoryStore
+from motet.memory.redis.client import connect
+from motet.memory.redis.embedded import EmbeddedRedis
+from motet.memory.redis.keys import Keys
+from motet.memory.redis.trajectories import RedisTrajectories
+from motet.server.settings import Settings
+
+
+@asynccontextmanager
+async def redis_url(settings: Settings) -> AsyncGenerator[str]:
+    """The URL from the settings, or a share in the data directory's own server for as long as the context lasts.
+
+    Raises:
+        StoreUnavailable, InvalidConfig: there can be no server of our own; says why.
+    """
+    if settings.redis_url is not None:
+        yield settings.redis_url.get_secret_value()
+        return
+    async with EmbeddedRedis(settings.data_dir) as url:
+        yield url
+
+
+@asynccontextmanager
+async def trajectories(settings: Settings) -> AsyncGenerator[TrajectoryStore]:
+    """The trajectories of the runs, for a command that only reads them.
+
+    Raises:
+        StoreUnavailable, InvalidConfig.
+    """
+    async with redis_url(settings) as url:
+        client = await connect(url)
+        try:
+            yield RedisTrajectories(client, Keys(settings.tenant))
+        finally:
+            await client.aclose()

@@ -1,0 +1,55 @@
+"""Answers a `wait`: blank lines while the run works, then the thread's values."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from motet.errors import MotetError, error_on_the_wire
+from motet.graphs.events import to_json
+from motet.graphs.runtime import snapshot_of
+from motet.memory.ports import END, Run
+from motet.server import wire
+from motet.server.services import Services
+
+KEEPALIVE_S = 5.0
+
+
+async def final_values(services: Services, run: Run) -> AsyncIterator[bytes]:
+    """A newline every five seconds, so that no proxy gives up, then one JSON object.
+
+    The object holds the thread's values; `__interrupt__` beside them when a decision is waited for;
+    `__error__` alone when the run failed. JSON allows the blanks before it.
+    """
+    ended = asyncio.create_task(_until_end(services, run))
+    try:
+        while not (await asyncio.wait({ended}, timeout=KEEPALIVE_S))[0]:
+            yield b"\n"
+        try:
+            await ended
+            yield to_json(await _values(services, run))
+        except MotetError as error:
+            # The status line is long gone: what fails now can only be said in the body.
+            yield to_json({"__error__": error_on_the_wire(error)})
+    finally:
+        ended.cancel()
+
+
+async def _until_end(services: Services, run: Run) -> None:
+    async for event in services.events.read(run.request.thread_id, run.request.run_id):
+        if event.name == END:
+            return
+
+
+async def _values(services: Services, run: Run) -> dict[str, Any]:
+    request = run.request
+    run = await services.runs.get(request.thread_id, request.run_id)
+    if run.error is not None:
+        return {"__error__": run.error}
+    async with services.graphs.open(request.graph_id) as graph:
+        snapshot = await snapshot_of(graph, request.thread_id)
+    values = wire.values(snapshot)
+    if run.status == "interrupted":
+        values["__interrupt__"] = [wire.interrupt(one) for one in snapshot.interrupts]
+    return values

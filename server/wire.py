@@ -1,0 +1,121 @@
+"""What is stored, in the shapes of the Agent Server's wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from langgraph.types import Interrupt, StateSnapshot
+
+from motet.graphs.events import jsonable
+from motet.graphs.registry import Assistant
+from motet.memory.ports import Run, Thread, WaitingInterrupt
+
+Wire = dict[str, Any]
+
+
+def assistant(one: Assistant, created_at: str) -> Wire:
+    """A graph's own assistant; `created_by: system` is what clients look for."""
+    return {
+        "assistant_id": one.assistant_id,
+        "graph_id": one.graph_id,
+        "name": one.graph_id,
+        "description": one.description,
+        "config": {},
+        "context": {},
+        "metadata": {"created_by": "system"},
+        "version": 1,
+        "created_at": created_at,
+        "updated_at": created_at,
+    }
+
+
+def thread(one: Thread, values: Mapping[str, Any] | None) -> Wire:
+    """A thread with its newest values; a fresh thread has none, and no `error` or `interrupts`."""
+    shape: Wire = {
+        "thread_id": one.thread_id,
+        "created_at": one.created_at,
+        "updated_at": one.updated_at,
+        "state_updated_at": one.updated_at,
+        "metadata": one.metadata,
+        "status": one.status,
+        "config": {},
+        "values": values,
+    }
+    if values is not None:
+        shape |= {"error": one.error, "interrupts": _by_task(one.interrupts)}
+    return shape
+
+
+def run(one: Run) -> Wire:
+    """A run; `kwargs` is what it was asked with."""
+    return {
+        "run_id": one.request.run_id,
+        "thread_id": one.request.thread_id,
+        "assistant_id": one.request.assistant_id,
+        "metadata": one.request.metadata,
+        "status": one.status,
+        "kwargs": one.request.payload,
+        "multitask_strategy": one.request.multitask,
+        "created_at": one.created_at,
+        "updated_at": one.updated_at,
+    }
+
+
+def state(snapshot: StateSnapshot, thread_id: str) -> Wire:
+    """A thread's state with the tasks that wait."""
+    here = _checkpoint(snapshot.config, thread_id)
+    parent = _checkpoint(snapshot.parent_config, thread_id)
+    return {
+        "values": values(snapshot),
+        "next": list(snapshot.next),
+        "tasks": [
+            {
+                "id": task.id,
+                "name": task.name,
+                "path": list(task.path),
+                "error": repr(task.error) if task.error is not None else None,
+                "interrupts": [interrupt(one) for one in task.interrupts],
+                "checkpoint": None,
+                "state": state(task.state, thread_id) if isinstance(task.state, StateSnapshot) else None,
+                "result": jsonable(task.result),
+            }
+            for task in snapshot.tasks
+        ],
+        "metadata": jsonable(snapshot.metadata or {}),
+        "created_at": snapshot.created_at,
+        "checkpoint": here,
+        "parent_checkpoint": parent,
+        "interrupts": [interrupt(one) for one in snapshot.interrupts],
+        "checkpoint_id": here["checkpoint_id"] if here else None,
+        "parent_checkpoint_id": parent["checkpoint_id"] if parent else None,
+    }
+
+
+def values(snapshot: StateSnapshot) -> Wire:
+    """The state's values as JSON."""
+    return cast("Wire", jsonable(snapshot.values or {}))
+
+
+def interrupt(one: Interrupt | WaitingInterrupt) -> Wire:
+    """A question that waits."""
+    interrupt_id = one.id if isinstance(one, Interrupt) else one.interrupt_id
+    return {"id": interrupt_id, "value": jsonable(one.value), "response_schema": one.response_schema}
+
+
+def _by_task(interrupts: Sequence[WaitingInterrupt]) -> Wire:
+    by_task: Wire = {}
+    for one in interrupts:
+        by_task.setdefault(one.task_id, []).append(interrupt(one))
+    return by_task
+
+
+def _checkpoint(config: Mapping[str, Any] | None, thread_id: str) -> Wire | None:
+    configurable = (config or {}).get("configurable") or {}
+    if "checkpoint_id" not in configurable:
+        return None
+    return {
+        "thread_id": thread_id,
+        "checkpoint_ns": configurable.get("checkpoint_ns", ""),
+        "checkpoint_id": configurable["checkpoint_id"],
+    }

@@ -1,0 +1,89 @@
+"""A real `motet serve` or `motet worker` as a child process, stopped by its process id."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from langgraph_sdk import get_client
+
+PROJECT = Path(__file__).parent / "project" / "langgraph.json"
+_READY = re.compile(r"Motet (?:listens on (?P<url>\S+)|works)")
+
+
+@dataclass(slots=True)
+class Running:
+    """A child process that is ready."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    said: list[str] = field(default_factory=list[str])
+    """Lines of its output so far."""
+
+    @asynccontextmanager
+    async def client(self) -> AsyncGenerator[Any]:
+        """The unmodified SDK's client of this server; its answers are unions that no test wants to narrow."""
+        async with get_client(url=self.url, api_key=None) as sdk:
+            yield sdk
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send the signal and wait for the end; the exit code."""
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        return await asyncio.wait_for(self.process.wait(), 20)
+
+
+def environment(data_dir: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment without any setting of Motet, LangSmith or OpenTelemetry but those given."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MOTET_", "LANGSMITH_", "LANGCHAIN_", "OTEL_", "OPENAI_", "ANTHROPIC_"))
+    }
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept | {"MOTET_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"} | dict(extra or {})
+
+
+async def start(arguments: Sequence[str], env: Mapping[str, str]) -> Running:
+    """Run `motet ARGUMENTS` and wait until it says that it is ready."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "motet.server", *arguments,
+        env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    running = Running(process=process, url="")
+    try:
+        await asyncio.wait_for(_until_ready(running), 40)
+    except BaseException:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        raise
+    return running
+
+
+async def _until_ready(running: Running) -> None:
+    assert running.process.stdout is not None
+    async for line in running.process.stdout:
+        running.said.append(line.decode().rstrip())
+        if found := _READY.match(running.said[-1]):
+            running.url = found["url"] or ""
+            return
+    raise AssertionError(f"ended before it was ready: {running.said}")
+
+
+@asynccontextmanager
+async def serving(*arguments: str, data_dir: Path, env: Mapping[str, str] | None = None) -> AsyncGenerator[Running]:
+    """`motet serve` on a free port with these arguments, until the context ends."""
+    running = await start(["serve", "--port", "0", *arguments], environment(data_dir, env))
+    try:
+        yield running
+    finally:
+        await running.stop()
