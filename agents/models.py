@@ -44,7 +44,7 @@ class ModelSettings:
     file: Path | None
     """The embedded model's weights (MOTET_MODEL_FILE)."""
     data_dir: Path
-    """Where fetched weights are kept (MOTET_DATA_DIR)."""
+    """Where fetched weights, and a fetched OpenMP runtime, are kept (MOTET_DATA_DIR)."""
     timeout_s: float
     """A model call may take so long, in seconds (MOTET_MODEL_TIMEOUT_SECONDS)."""
 
@@ -87,9 +87,9 @@ class Models:
             model=f"embedded:{EMBEDDED}",
             text=(
                 "Answers come from the embedded model, Qwen2.5-Coder 0.5B (491 MB, no key, nothing leaves this "
-                "machine). It is small: it writes short SQL over a few tables well (12 of 16 test questions right), "
-                "is no general assistant, and may be wrong without noticing. On 2 cores it writes about 25 tokens a "
-                "second. Set MOTET_MODEL, for instance to openai:gpt-5-mini, to use another."
+                "machine). It is small: it writes short SQL over a few tables well (14 of 15 questions that it was "
+                "not tuned on), is no general assistant, and may be wrong without noticing. On 2 cores it writes "
+                "about 25 tokens a second. Set MOTET_MODEL, for instance to openai:gpt-5-mini, to use another."
             ),
         )
 
@@ -117,7 +117,7 @@ class Models:
         file = await find_weights(
             QWEN_CODER, file=self._settings.file, data_dir=self._settings.data_dir, progress=self._progress
         )
-        self._embedded = EmbeddedModel(file)
+        self._embedded = EmbeddedModel(file, data_dir=self._settings.data_dir, progress=self._progress)
         address = await self._embedded.base_url()
         self._client = httpx.AsyncClient(transport=CurrentAddress(self._embedded), timeout=self._settings.timeout_s)
         return ConstrainedChat(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, cast
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -20,9 +20,6 @@ from motet.errors import BudgetExhausted
 from motet.graphs.events import Event, Mode, Part, RunStarted, jsonable
 from motet.graphs.registry import Graph
 from motet.memory.ports import WaitingInterrupt
-
-Durability = Literal["sync", "async", "exit"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
@@ -36,7 +33,6 @@ class RunPlan:
     modes: Sequence[Mode]
     subgraphs: bool
     """Whether the parts of sub-graphs are streamed too."""
-    durability: Durability = "sync"
     seconds: float
     """Wall clock the run may take in all."""
     context: Any = None
@@ -122,7 +118,7 @@ async def _parts(graph: Graph, plan: RunPlan, graph_input: Any) -> AsyncIterator
         context=plan.context,
         stream_mode=list(plan.modes),
         subgraphs=plan.subgraphs,
-        durability=plan.durability,
+        durability="sync",
     )
     async for part in parts:
         namespace, mode, data = cast("tuple[tuple[str, ...], Mode, Any]", part if plan.subgraphs else ((), *part))

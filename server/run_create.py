@@ -61,6 +61,8 @@ class RunCreate(BaseModel):
     stream_resumable: bool = True
     """Every stream can be resumed here; saying no saves nothing."""
     durability: Literal["sync", "async", "exit"] = "sync"
+    """Every run is `sync` here, which keeps all that the other two promise: with `async` a tool may act before the
+    checkpoint that holds its call exists, and after a crash act again."""
     multitask_strategy: Literal["reject", "enqueue"] = "enqueue"
     if_not_exists: Literal["reject", "create"] = "reject"
     on_disconnect: Literal["continue"] = "continue"
@@ -118,7 +120,6 @@ def _payload(body: RunCreate, answers: dict[str, Any] | None) -> dict[str, Any]:
         "context": body.context,
         "modes": list(dict.fromkeys(_MODES[mode] for mode in asked)) or ["values"],
         "stream_subgraphs": body.stream_subgraphs,
-        "durability": body.durability,
     }
 
 

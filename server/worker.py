@@ -172,7 +172,6 @@ def plan_of(claimed: Claimed, seconds: float, callbacks: Sequence[BaseCallbackHa
         input=_graph_input(payload),
         modes=tuple(payload["modes"]),
         subgraphs=bool(payload.get("stream_subgraphs")),
-        durability=payload.get("durability") or "sync",
         seconds=seconds,
         context=payload.get("context"),
         configurable={**(config.get("configurable") or {}), **identity},

@@ -274,3 +274,17 @@ def imported(node: ast.AST) -> list[str]:
     if isinstance(node, ast.ImportFrom):
         return [node.module or ""]
     return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+
+
+def test_every_setting_is_in_the_guide() -> None:
+    """A setting that no document names is one that nobody finds."""
+    source = ast.parse(text_of("server/settings.py"))
+    [settings] = [node for node in source.body if isinstance(node, ast.ClassDef) and node.name == "Settings"]
+    fields = {
+        node.target.id
+        for node in settings.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    guide = text_of("docs/guide.md")
+
+    assert {name for name in fields if f"`MOTET_{name.upper()}`" not in guide} == set()
