@@ -21,6 +21,7 @@ from motet.graphs.events import Event, Mode, Part, RunStarted, jsonable
 from motet.graphs.registry import Graph
 from motet.memory.ports import WaitingInterrupt
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
     """One attempt at a run, ready to be streamed."""

@@ -1,0 +1,124 @@
+"""An approval at the prompt: exactly what would happen, and what the person says to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from motet.server.terminal.conversation import Json, Waiting
+from motet.server.terminal.screen import Screen
+
+_HASH = "arguments_sha256"
+_ALL = ("approve", "edit", "reject", "respond")
+_KEYS = {"approve": "a", "edit": "e", "reject": "r", "respond": "s"}
+_EDITABLE = 200
+"""Characters; a longer argument, or one of several lines, is kept when a person edits."""
+
+Prompt = Callable[[str], str]
+"""Asks for one line. Raises EOFError when there are no more, KeyboardInterrupt on Ctrl-C."""
+
+
+def decide(screen: Screen, waiting: Waiting, prompt: Prompt) -> Any:
+    """Show what waits, ask, and return the answer in the shape it asks for."""
+    actions = actions_of(waiting)
+    if not actions:
+        return _free_answer(screen, waiting, prompt)
+    decisions: list[Json] = []
+    for action, allowed in actions:
+        show(screen, action)
+        decisions.append(_decision(screen, action, allowed, prompt))
+    return {"decisions": decisions}
+
+
+def approve(waiting: Waiting) -> Any:
+    """The answer that approves everything `waiting` asks, bound to the arguments it shows."""
+    return {"decisions": [_bound(action, {"type": "approve"}) for action, _ in actions_of(waiting)]}
+
+
+def actions_of(waiting: Waiting) -> Sequence[tuple[Json, Sequence[str]]]:
+    """The actions that a tool approval asks about, with the decisions each allows; empty for any other question."""
+    match waiting.value:
+        case {"action_requests": list(requests), **more}:
+            reviews = {one.get("action_name"): one for one in more.get("review_configs") or ()}
+            return [
+                (one, (reviews.get(one.get("name")) or {}).get("allowed_decisions") or _ALL)
+                for one in cast("list[Json]", requests)
+            ]
+        case _:
+            return []
+
+
+def show(screen: Screen, action: Json) -> None:
+    """What would happen, argument by argument, nothing shortened."""
+    parts: list[RenderableType] = []
+    if description := str(action.get("description") or ""):
+        parts += [Text(description), Text()]
+    for name, value in cast("Mapping[str, Any]", action.get("args") or {}).items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+        if "\n" in text:
+            parts += [Text(f"{name}:", style="cyan"), Padding(Text(text), (0, 0, 0, 2))]
+        else:
+            parts.append(Text.assemble((f"{name}: ", "cyan"), text))
+    if sha := str(action.get(_HASH) or ""):
+        parts += [Text(), Text(f"arguments sha256 {sha[:16]}…", style="bright_black")]
+    screen.panel(f"Approval needed: {action.get('name')}", parts)
+
+
+def _decision(screen: Screen, action: Json, allowed: Sequence[str], prompt: Prompt) -> Json:
+    """Ask until the answer is one of those allowed."""
+    by_key = {_KEYS.get(one, one): one for one in allowed}
+    offered = "   ".join(f"[{key}] {name}" for key, name in by_key.items())
+    while True:
+        screen.say(offered)
+        typed = prompt("decision > ").strip().lower()
+        chosen = by_key.get(typed) or (typed if typed in allowed else None)
+        match chosen:
+            case "approve":
+                return _bound(action, {"type": "approve"})
+            case "edit":
+                return _bound(action, {"type": "edit", "edited_action": _edited(screen, action, prompt)})
+            case "reject":
+                reason = prompt("why (may be empty) > ").strip()
+                return _bound(action, {"type": "reject", **({"message": reason} if reason else {})})
+            case "respond":
+                if answer := prompt("answer in its place > ").strip():
+                    return _bound(action, {"type": "respond", "message": answer})
+            case _:
+                screen.problem(f"{typed!r} is none of them" if typed else "nothing was decided")
+
+
+def _edited(screen: Screen, action: Json, prompt: Prompt) -> Json:
+    """Ask for each short argument anew; the others stay as they are."""
+    arguments = dict(cast("Mapping[str, Any]", action.get("args") or {}))
+    kept = [name for name, value in arguments.items() if not _is_editable(value)]
+    for name in [one for one in arguments if one not in kept]:
+        if typed := prompt(f"{name} (Enter keeps it) > ").strip():
+            arguments[name] = typed
+    if kept:
+        screen.quiet(f"{', '.join(kept)}: kept as shown")
+    return {"name": action.get("name"), "args": arguments}
+
+
+def _is_editable(value: object) -> bool:
+    return isinstance(value, str) and "\n" not in value and len(value) <= _EDITABLE
+
+
+def _bound(action: Json, decision: dict[str, Any]) -> Json:
+    """The decision with the hash of the arguments that were shown, so that it can't be taken for others."""
+    return {**decision, _HASH: action[_HASH]} if action.get(_HASH) else decision
+
+
+def _free_answer(screen: Screen, waiting: Waiting, prompt: Prompt) -> Any:
+    """Any other question: the answer is JSON if it reads as such, else the text."""
+    shown = waiting.value if isinstance(waiting.value, str) else json.dumps(waiting.value, ensure_ascii=False, indent=2)
+    screen.panel("A question waits", [Text(shown)])
+    typed = prompt("answer > ").strip()
+    try:
+        return json.loads(typed)
+    except json.JSONDecodeError:
+        return typed

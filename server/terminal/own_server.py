@@ -1,0 +1,96 @@
+"""A `motet serve` of a command's own, for as long as the command lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import typer
+
+_READY = "Motet listens on "
+_STOP_S = 20.0
+_KEPT_LINES = 20
+
+
+class OwnServer:
+    """The child process; `start` it, speak to `url`, `stop` it."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.url = ""
+        self.told: list[str] = []
+        """What it said before it was ready: its model, its assistants, files it left out."""
+        self._process = process
+        self._complained = deque[str](maxlen=_KEPT_LINES)
+        self._draining: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def start(cls, *, workspace: Path | None, config: Path | None) -> Self:
+        """Start it on a free loopback port and wait until it takes requests.
+
+        It has a session of its own, so Ctrl-C in the terminal doesn't reach it; and it ends when this process does,
+        however that happens.
+
+        Raises:
+            typer.Exit: it ended instead, with its exit code; its words have been passed on.
+        """
+        options = [
+            *(("--workspace", str(workspace)) if workspace else ()),
+            *(("--config", str(config)) if config else ()),
+        ]
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "motet.server.terminal.attended", "--port", "0"),
+            *options,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        server = cls(process)
+        try:
+            await server._wait_until_ready()
+        except BaseException:
+            await server.stop()
+            raise
+        return server
+
+    async def stop(self) -> None:
+        """End it: politely, and after 20 seconds for good."""
+        if self._process.returncode is None:
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), _STOP_S)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        await asyncio.gather(*self._draining)
+
+    @property
+    def last_words(self) -> Sequence[str]:
+        """The end of what it wrote to its standard error."""
+        return list(self._complained)
+
+    async def _wait_until_ready(self) -> None:
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._draining.append(asyncio.create_task(_drain(self._process.stderr, self._complained)))
+        while line := (await self._process.stdout.readline()).decode(errors="replace"):
+            if line.startswith(_READY):
+                self.url = line.removeprefix(_READY).strip()
+                self._draining.append(asyncio.create_task(_drain(self._process.stdout, deque(maxlen=1))))
+                return
+            self.told.append(line.rstrip())
+        code = await self._process.wait()
+        await asyncio.gather(*self._draining)
+        for said in self._complained:
+            typer.echo(said, err=True)
+        raise typer.Exit(code or 1)
+
+
+async def _drain(pipe: asyncio.StreamReader, lines: deque[str]) -> None:
+    """Read to the end, so that the child never waits for a reader; keep the last lines."""
+    while line := await pipe.readline():
+        lines.append(line.decode(errors="replace").rstrip())
