@@ -50,6 +50,9 @@ def check(sql: str, tables: Sequence[Table], *, question: str = "", values: Valu
         return [unsafe]
     if unknown := list(_unknown_tables(tree, tables)):
         return unknown
+    if not tables_used(sql, tables):
+        known = _listed([table.name for table in tables])
+        return [f"The query reads no table, so its result isn't from the data. Add a FROM; the tables are: {known}."]
     scopes, unknown = _scopes(tree, tables)
     if unknown:
         return unknown
