@@ -51,7 +51,7 @@ lock:  ## resolve both locks anew: what they pin is kept while pyproject.toml al
 	@test -x build/uv/bin/uv || { $(BIN)/python -m venv --without-pip build/uv && \
 	    $(BIN)/python -m pip --python build/uv/bin/python install --quiet uv; }
 	$(LOCK) $(UPGRADE) --extra local --group build -o requirements.lock pyproject.toml
-	$(LOCK) $(UPGRADE) --group build --group test --group check -o requirements-dev.lock pyproject.toml
+	$(LOCK) $(UPGRADE) --extra local --group build --group test --group check -o requirements-dev.lock pyproject.toml
 
 setup:  ## only set up: the environment for every verb, so that the rest can run without a network
 	@$(call ready,run dev)

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import httpx
 
+from motet.agents.openmp import fetch_openmp, lacks_openmp, searched_first
 from motet.errors import ModelUnavailable
+from motet.tools.index import Progress
 
 START_TIMEOUT_S = 120.0
 """Loading takes 2 s on a quiet machine; a cold disk or a busy one may need much longer."""
@@ -26,11 +28,14 @@ class EmbeddedModel:
     """Serves one file of weights over the OpenAI API on loopback.
 
     Owns the process: whoever makes an `EmbeddedModel` must `aclose` it. Any number of calls may be
-    under way; the process answers one after the other.
+    under way; the process answers one after the other. Where the system lacks the OpenMP runtime,
+    that is fetched into `data_dir`, and `progress` is told.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, data_dir: Path, progress: Progress) -> None:
         self._file = file
+        self._data_dir = data_dir
+        self._progress = progress
         self._process: Process | None = None
         self._url = ""
         self._starting = asyncio.Lock()
@@ -42,8 +47,8 @@ class EmbeddedModel:
         """Where it serves now, as `http://127.0.0.1:port`; starts the process if none lives.
 
         Raises:
-            ModelUnavailable: the runtime isn't installed, or the process didn't come up; carries
-                the last lines it printed.
+            ModelUnavailable: the runtime isn't installed, the OpenMP runtime can't be had, or the
+                process didn't come up; carries the last lines it printed.
         """
         async with self._starting:
             if self._process is None or self._process.returncode is not None:
@@ -59,6 +64,7 @@ class EmbeddedModel:
 
     async def _start(self) -> None:
         self._said.clear()
+        fetched = await fetch_openmp(self._data_dir, self._progress) if lacks_openmp() else None
         threads = min(_MOST_THREADS, len(os.sched_getaffinity(0)))
         process = self._process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -66,6 +72,7 @@ class EmbeddedModel:
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
+            env=searched_first(fetched) if fetched else None,
         )
         assert process.stdout is not None
         assert process.stderr is not None

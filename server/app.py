@@ -24,14 +24,16 @@ def create_app(services: Services, *, host: str = "127.0.0.1") -> FastAPI:
         host: where it will listen; on loopback, requests for other host names are refused, so that
             no web page can reach it by a name of its own.
     """
-    app = FastAPI(title="Motet", version=__version__)
+    # The pages about the API would be served without the key.
+    openapi_url = None if services.settings.auth is not None else "/openapi.json"
+    app = FastAPI(title="Motet", version=__version__, openapi_url=openapi_url)
     app.state.services = services
     app.state.settings = services.settings
     app.state.started_at = datetime.now(UTC).isoformat()
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
     if is_loopback(host):
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]", host])
     for router in (system.open_router, system.router, assistants.router, threads.router, runs.router):
         app.include_router(router)
     if services.telemetry.provider is not None:

@@ -21,7 +21,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = dict(scope["headers"]).get(b"content-length")
+        headers = dict(scope["headers"])
+        # Chunks win over an announced length, so beside them it says nothing.
+        announced = None if b"transfer-encoding" in headers else headers.get(b"content-length")
         body = None if announced is not None else await self._read(receive)
         too_large = int(announced) > self._max_bytes if announced is not None else body is None
         if too_large:

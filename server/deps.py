@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from motet.errors import NotFound
 from motet.memory.ports import Thread
 from motet.server.auth import authorise
 from motet.server.services import Services
@@ -28,8 +27,3 @@ def graph_of(thread: Thread) -> str | None:
     """The graph whose state the thread holds; None before its first run."""
     graph_id = thread.metadata.get("graph_id")
     return graph_id if isinstance(graph_id, str) else None
-
-
-def missing_thread_or_assistant() -> NotFound:
-    """The Agent Server's words for a run on a thread that doesn't exist."""
-    return NotFound("thread", "or assistant")

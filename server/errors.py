@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -52,7 +53,7 @@ def _problem(one: dict[str, object]) -> str:
 
 async def _routing(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return _answer(error.status_code, str(error.detail))
+    return _answer(error.status_code, str(error.detail), error.headers)
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
@@ -60,5 +61,5 @@ async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
     return _answer(500, "Internal Server Error")
 
 
-def _answer(status: int, detail: str) -> JSONResponse:
-    return JSONResponse({"detail": detail}, status)
+def _answer(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"detail": detail}, status, headers)

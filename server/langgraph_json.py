@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -116,9 +118,10 @@ def _module(project: Project, path: str) -> ModuleType:
     file = (project.file.parent / path).resolve()
     if not file.is_file():
         raise FileNotFoundError(f"no file {file}")
-    name = f"motet_project_{file.stem}_{abs(hash(file))}"
-    if name in sys.modules:
-        return sys.modules[name]
+    name = _module_name(project, file)
+    known = sys.modules.get(name)
+    if known is not None and known.__file__ == str(file):
+        return known
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is no Python file")
@@ -130,6 +133,12 @@ def _module(project: Project, path: str) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def _module_name(project: Project, file: Path) -> str:
+    """The same in every process and on every machine: stored states name their classes by it."""
+    place = Path(os.path.relpath(file, project.file.parent)).as_posix()
+    return f"motet_project_{file.stem}_{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
 
 def _environment(root: Path, declared: str | Mapping[str, str], file: Path) -> Mapping[str, str]:

@@ -72,14 +72,26 @@ async def serve(
                     timeout_graceful_shutdown=_GRACE_S,
                 )
             )
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, server.stop)
+            _stop_on_signal(server)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells it by nothing else
                 await asyncio.sleep(0.01)
             if server.started:
                 opening(services, _url(listener))
             await serving
+
+
+def _stop_on_signal(server: _Server) -> None:
+    """The first signal ends the server in order; a second one ends the process, whatever a graph's thread still does."""
+    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+
+    def stop() -> None:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+        server.stop()
+
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -47,9 +47,11 @@ async def _values(services: Services, run: Run) -> dict[str, Any]:
     run = await services.runs.get(request.thread_id, request.run_id)
     if run.error is not None:
         return {"__error__": run.error}
-    async with services.graphs.open(request.graph_id) as graph:
+    async with services.graphs.open(request.graph_id, run_config(request)) as graph:
         snapshot = await snapshot_of(graph, request.thread_id)
     values = wire.values(snapshot)
     if run.status == "interrupted":
-        values["__interrupt__"] = [wire.interrupt(one) for one in snapshot.interrupts]
+        # A function's values can be anything; beside what waits only an object's have a place.
+        kept = values if isinstance(values, dict) else {}
+        return {**kept, "__interrupt__": [wire.interrupt(one) for one in snapshot.interrupts]}
     return values

@@ -73,6 +73,10 @@ async def _work_until(stopping: asyncio.Event, services: Services, worker: str) 
             # The run, if one was held, is taken over when its lease runs out.
             logger.warning("worker %s: %s", worker, error)
             await pause.take()
+        except Exception:
+            # Whatever is wrong with one run, others wait: a worker that ended would be missed by nobody.
+            logger.exception("worker %s: a run could not be worked", worker)
+            await pause.take()
 
 
 async def _sweep_forever(services: Services) -> None:
@@ -83,6 +87,9 @@ async def _sweep_forever(services: Services) -> None:
                 logger.warning("run %s was lost by its worker and is ready again", run_id)
         except OperatorError as error:
             logger.warning("sweeper: %s", error)
+        except Exception:
+            # One run that can't be judged must not leave the others unwatched.
+            logger.exception("sweeper: lost runs could not be looked for")
 
 
 async def work(services: Services, claimed: Claimed) -> None:

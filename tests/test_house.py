@@ -185,7 +185,7 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
     meta = project()
     groups = meta["dependency-groups"]
     run = [*meta["project"]["dependencies"], *meta["project"]["optional-dependencies"]["local"], *groups["build"]]
-    dev = [*meta["project"]["dependencies"], *groups["build"], *groups["test"], *groups["check"]]
+    dev = [*run, *groups["test"], *groups["check"]]
     run_lock, dev_lock = packages("requirements.lock"), packages("requirements-dev.lock")
 
     def missing(wanted: list[str], lock: dict[str, str]) -> list[str]:

@@ -48,11 +48,8 @@ def check(sql: str, tables: Sequence[Table], *, question: str = "", values: Valu
     tree = statements[0]
     if unsafe := _unsafe(tree):
         return [unsafe]
-    if unknown := list(_unknown_tables(tree, tables)):
+    if unknown := list(_unknown_tables(tree, tables)) or _no_table(sql, tables):
         return unknown
-    if not tables_used(sql, tables):
-        known = _listed([table.name for table in tables])
-        return [f"The query reads no table, so its result isn't from the data. Add a FROM; the tables are: {known}."]
     scopes, unknown = _scopes(tree, tables)
     if unknown:
         return unknown
@@ -183,6 +180,13 @@ def _unknown_tables(tree: exp.Expr, tables: Sequence[Table]) -> Iterator[str]:
         name = node.name
         if isinstance(node.this, exp.Identifier) and name.lower() not in defined and name.lower() not in known:
             yield f"There is no table {name}. {_nearest(name, known, 'tables')}"
+
+
+def _no_table(sql: str, tables: Sequence[Table]) -> list[str]:
+    if tables_used(sql, tables):
+        return []
+    known = _listed([table.name for table in tables])
+    return [f"The query reads no table, so its result isn't from the data. Add a FROM; the tables are: {known}."]
 
 
 def _nearest(name: str, known: Sequence[str], what: str) -> str:

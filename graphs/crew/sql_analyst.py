@@ -44,6 +44,7 @@ ANSWER_TOKENS = 160
 
 _KEPT_ROWS = 50
 _PROMPT_ROWS = 8
+_TOLD_ROWS = 10
 
 _DRAFT = """You write one DuckDB SELECT statement that answers the question.
 Rules:
@@ -200,7 +201,9 @@ class _Analyst:
     async def check_result(self, state: Linked) -> Command[Next]:
         rows, sql = state.get("result"), state.get("result_sql", "")
         assert rows is not None, "execute leads here with rows"
-        _step("check_result", rows=len(rows["rows"]), truncated=rows["truncated"])
+        found = rows["rows"]
+        told = {"rows": len(found), "truncated": rows["truncated"]}
+        _step("check_result", **told, columns=rows["columns"], first=found[:_TOLD_ROWS])
         problem = result_problem(rows, sql, self.workspace.tables)
         if problem:
             return self._failed(state, "check_result", problem)

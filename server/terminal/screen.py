@@ -27,7 +27,6 @@ from motet.server.terminal.flow import Flow
 
 INDENT = "  "
 _TOP = len(INDENT)
-_SHOWN_ROWS = 10
 _ARGUMENT, _RESULT = 60, 200
 """Characters of an argument and of a result that stand in one quiet line."""
 
@@ -142,18 +141,16 @@ class Screen:
         code = Syntax(query, "sql", theme="ansi_dark", background_color="default", word_wrap=True)
         self.console.print(Padding(code, (0, 0, 0, _TOP + 4)))
 
-    def rows(self, columns: Sequence[str], rows: Sequence[Row], *, truncated: bool = False) -> None:
-        """The first rows of a result."""
+    def rows(self, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Rows of a result."""
         self._rest()
         table = Table(box=None, header_style="bright_black", padding=(0, 2, 0, 0))
         numbers = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
         for name, is_number in zip(columns, numbers, strict=True):
             table.add_column(Text(name), justify="right" if is_number else "left")
-        for row in rows[:_SHOWN_ROWS]:
+        for row in rows:
             table.add_row(*(Text(_cell(value)) for value in row))
         self.console.print(Padding(table, (0, 0, 0, _TOP + 4)))
-        if len(rows) > _SHOWN_ROWS or truncated:
-            self.step(f"… {len(rows) - _SHOWN_ROWS}{'+' if truncated else ''} more rows")
 
     def call(self, tool: str, arguments: Mapping[str, Any]) -> None:
         """A tool is called."""

@@ -35,7 +35,7 @@ class Turn:
         self._answered = False
         self._drafted = ""
         self._owed = False
-        """Whether a specialist ended whose rows were not shown yet."""
+        """Whether a specialist ended whose doubts were not shown yet."""
         self._calls: dict[str, tuple[str, str]] = {}
         self._began = time.monotonic()
         self._ended_at = 0.0
@@ -101,14 +101,22 @@ class Turn:
                 self._screen.step("query_workspace")
                 self._screen.sql(str(told.get("sql")))
             case "check_result":
-                more = " or more" if told.get("truncated") else ""
-                self._screen.step(f"→ {_counted(int(told.get('rows', 0)), 'row')}{more}")
+                self._found(told)
             case "ended":
                 self._ended(str(told.get("answer") or ""), str(told.get("status")))
             case _:
                 pass
         if step in _NEXT:
             self._screen.working(_NEXT[step])
+
+    def _found(self, told: Json) -> None:
+        """What the query gave: how many rows, and the first of them."""
+        number, first = int(told.get("rows", 0)), cast("Sequence[Sequence[Any]]", told.get("first") or ())
+        more = " or more" if told.get("truncated") else ""
+        these = f", the first {len(first)}:" if 0 < len(first) < number else ""
+        self._screen.step(f"→ {number} {'row' if number == 1 else 'rows'}{more}{these}")
+        if first:
+            self._screen.rows(cast("Sequence[str]", told.get("columns")), first)
 
     def _problem(self, step: str, problem: str, mended: str) -> None:
         """A check sent something back."""
@@ -130,21 +138,14 @@ class Turn:
         self._answered = self._owed = True
 
     def _update(self, by_node: Json) -> None:
-        """What a specialist found; the rest of a state is the graph's own business."""
+        """What a specialist doubts; the rest of a state is the graph's own business."""
         for delta in by_node.values():
             match delta:
-                case {"findings": [*_, {"columns": list(columns), "rows": list(rows), **finding}], **more}:
-                    if self._owed:
-                        self._owed = False
-                        self._rests_on(columns, rows, truncated=bool(finding.get("truncated")))
-                        self._doubts(more.get("messages") or ())
+                case {"findings": [*_, _], "messages": list(messages)} if self._owed:
+                    self._owed = False
+                    self._doubts(cast("Sequence[Json]", messages))
                 case _:
                     pass
-
-    def _rests_on(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, truncated: bool) -> None:
-        if rows:
-            self._screen.blank()
-            self._screen.rows(columns, rows, truncated=truncated)
 
     def _doubts(self, messages: Sequence[Json]) -> None:
         """What a specialist adds to its sentence; query and rows were shown."""
@@ -209,7 +210,3 @@ def _text(message: Json) -> str:
         return content
     blocks = cast("list[Any]", content) if isinstance(content, list) else []
     return "".join(str(one.get("text") or "") for one in blocks if isinstance(one, Mapping))
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -305,5 +305,5 @@ def shortened(value: object, limit: int = 80) -> str:
 
 
 def error_on_the_wire(error: BaseException) -> dict[str, str]:
-    """What a run's error looks like to clients: the class that was raised, and its text."""
-    return {"error": type(error).__name__, "message": str(error)}
+    """What a run's error looks like to clients: the class that was raised, and its text, as UTF-8 can hold it."""
+    return {"error": type(error).__name__, "message": str(error).encode("utf-8", "replace").decode()}

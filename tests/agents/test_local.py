@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import importlib.util
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain.agents import create_agent
@@ -22,6 +25,7 @@ from tests.support import wait_until
 
 from motet.agents.embedded import EmbeddedModel
 from motet.agents.models import Models, ModelSettings
+from motet.agents.openmp import lacks_openmp
 from motet.agents.weights import QWEN_CODER
 from motet.errors import ModelUnavailable
 
@@ -30,12 +34,13 @@ def ignore(what: str, done: int, total: int) -> None:
     """Progress that nobody looks at."""
 
 
+@pytest.mark.skipif(lacks_openmp(), reason="the system has no libgomp.so.1; the first start would fetch one")
 async def test_a_file_that_is_no_model_is_told_with_the_last_lines(tmp_path: Path) -> None:
     """A process that doesn't come up ends in an error that carries what it printed."""
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"this is no model")
 
-    async with aclosing(EmbeddedModel(broken)) as embedded:
+    async with aclosing(EmbeddedModel(broken, data_dir=tmp_path, progress=ignore)) as embedded:
         with pytest.raises(ModelUnavailable, match=r"(?s)its process ended.*printed last:\n.*Failed to init"):
             await embedded.base_url()
 
@@ -49,12 +54,35 @@ async def test_a_missing_runtime_is_told_how_to_install_it(tmp_path: Path, monke
     monkeypatch.setattr(importlib.util, "find_spec", nothing)
 
     with pytest.raises(ModelUnavailable, match=r"pip install 'motet\[local\]'"):
-        await EmbeddedModel(tmp_path / "any.gguf").base_url()
+        await EmbeddedModel(tmp_path / "any.gguf", data_dir=tmp_path, progress=ignore).base_url()
+
+
+@pytest.fixture
+def no_openmp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system whose loader doesn't find libgomp.so.1, as a fresh Debian's."""
+    load = ctypes.CDLL
+
+    def refusing(name: str | None, *others: Any) -> ctypes.CDLL:
+        if name == "libgomp.so.1":
+            raise OSError(name)
+        return load(name, *others)
+
+    monkeypatch.setattr(ctypes, "CDLL", refusing)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux needs libgomp.so.1")
+@pytest.mark.usefixtures("no_openmp")
+async def test_no_process_is_started_without_openmp(tmp_path: Path) -> None:
+    """A system without libgomp.so.1 where none can be put in the data directory is told so, before anything starts."""
+    (tmp_path / "lib").write_text("in the way")
+
+    with pytest.raises(ModelUnavailable, match=r"lib can't be written|none to fetch for"):
+        await EmbeddedModel(tmp_path / "any.gguf", data_dir=tmp_path, progress=ignore).base_url()
 
 
 async def test_closing_what_never_started_is_nothing(tmp_path: Path) -> None:
     """An EmbeddedModel may be closed at any time, twice too."""
-    embedded = EmbeddedModel(tmp_path / "any.gguf")
+    embedded = EmbeddedModel(tmp_path / "any.gguf", data_dir=tmp_path, progress=ignore)
 
     await embedded.aclose()
     await embedded.aclose()
@@ -99,6 +127,18 @@ async def test_the_real_model_calls_a_tool_and_answers(models: Models) -> None:
 
 
 @pytest.mark.all
+@pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="needs Linux on x86_64")
+@pytest.mark.usefixtures("no_openmp")
+async def test_a_system_without_openmp_is_given_one(weights: Path, tmp_path: Path) -> None:
+    """The process runs with the libgomp.so.1 fetched into the data directory."""
+    async with aclosing(EmbeddedModel(weights, data_dir=tmp_path, progress=ignore)) as embedded:
+        await embedded.base_url()
+        loaded = libraries_of(pid_of(weights, parent=os.getpid()))
+
+    assert str(tmp_path / "lib" / "libgomp.so.1") in loaded
+
+
+@pytest.mark.all
 async def test_a_chat_model_outlives_a_crash_of_the_process(weights: Path, models: Models) -> None:
     """After the process was killed, the same chat model answers from a new one."""
     chat = await models.chat()
@@ -110,16 +150,18 @@ async def test_a_chat_model_outlives_a_crash_of_the_process(weights: Path, model
 
 
 @pytest.mark.all
-async def test_the_process_dies_with_its_parent(weights: Path) -> None:
+async def test_the_process_dies_with_its_parent(weights: Path, tmp_path: Path) -> None:
     """A parent that is killed leaves no model behind."""
     program = (
         "import asyncio, sys\nfrom pathlib import Path\nfrom motet.agents.embedded import EmbeddedModel\n"
         "async def main():\n"
-        "    print(await EmbeddedModel(Path(sys.argv[1])).base_url(), flush=True)\n"
+        "    model = EmbeddedModel(Path(sys.argv[1]), data_dir=Path(sys.argv[2]), progress=print)\n"
+        "    print(await model.base_url(), flush=True)\n"
         "    await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
     )
-    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(weights), stdout=PIPE)
+    command = [sys.executable, "-c", program, str(weights), str(tmp_path)]
+    parent = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
     assert parent.stdout is not None
     assert (await parent.stdout.readline()).startswith(b"http://127.0.0.1:")
     child = pid_of(weights, parent=parent.pid)
@@ -150,3 +192,8 @@ def pid_of(weights: Path, *, parent: int) -> int:
         if bytes(weights) in command and int(status.read_text().rpartition(")")[2].split()[1]) == parent:
             return int(status.parent.name)
     raise AssertionError("no process serves the weights")
+
+
+def libraries_of(pid: int) -> set[str]:
+    """Every file that is mapped into a process."""
+    return {line.split()[-1] for line in Path(f"/proc/{pid}/maps").read_text().splitlines()}

@@ -16,7 +16,10 @@ from motet.server.terminal.turn import Turn
 
 ANALYST = ("sql_analyst:1",)
 FOUND = {
-    "sql_analyst": {"findings": [{"columns": ["state", "n"], "rows": [["AK", 263]], "truncated": False}]},
+    "sql_analyst": {
+        "findings": [{"columns": ["state", "n"], "rows": [["AK", 263]], "truncated": False}],
+        "messages": [{"type": "ai", "content": "There are 263.\n\nThis may not be what was asked. No year is in it."}],
+    },
 }
 
 
@@ -56,13 +59,13 @@ def tokens(*pieces: str) -> Sequence[Event]:
 
 
 def test_an_analysis_is_told_in_order() -> None:
-    """Tables, the query as it runs, how many rows, the streamed answer once, and the rows it rests on, once."""
+    """Tables, the query as it runs, its rows, the streamed answer once, and what is doubted of it, once."""
     screen = shown(
         Event(name="metadata", namespace=(), data={"run_id": "r", "attempt": 1}),
         step("link_schema", tables=["airports"]),
         step("draft", attempt=1, sql="SELECT 1"),
         step("execute", sql="SELECT 1"),
-        step("check_result", rows=1, truncated=False),
+        step("check_result", rows=1, truncated=False, columns=["state", "n"], first=[["AK", 263]]),
         *tokens("There are ", "263."),
         step("ended", status="ok", answer="There are 263.", sql="SELECT 1"),
         Event(name="updates", namespace=ANALYST, data=FOUND),
@@ -75,10 +78,18 @@ def test_an_analysis_is_told_in_order() -> None:
         "    query_workspace",
         "      SELECT 1",
         "    → 1 row",
-        "  There are 263.",
         "      state    n",
         "      AK     263",
+        "  There are 263.",
+        "    This may not be what was asked. No year is in it.",
     ]
+
+
+def test_of_many_rows_the_first_are_shown_as_such() -> None:
+    """A person is told how many there are, and that the shown ones are not all."""
+    screen = shown(step("check_result", rows=200, truncated=True, columns=["n"], first=[[1], [2]]))
+
+    assert screen.splitlines()[1:] == ["    → 200 rows or more, the first 2:", "      n", "      1", "      2"]
 
 
 def test_a_query_that_was_sent_back_is_shown_with_its_problem() -> None:
