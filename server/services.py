@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from motet import calls
-from motet.agents.models import Models, ModelSettings
 from motet.errors import InvalidConfig
-from motet.graphs.crew.assistant import build_assistant, check_question
-from motet.graphs.crew.sql_analyst import build_sql_analyst
-from motet.graphs.registry import Declared, GraphRegistry
+from motet.graphs.registry import GraphRegistry
 from motet.memory.ports import EventReader, RunLifecycle, Threads, TrajectoryStore
 from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.client import connect
@@ -26,15 +23,10 @@ from motet.memory.redis.trajectories import RedisTrajectories
 from motet.memory.serde import state_serializer
 from motet.observability import setup
 from motet.server import langgraph_json
+from motet.server.crew import NOBODY, gathered
 from motet.server.settings import Settings, apply_environment
 from motet.server.store import redis_url
 from motet.tools.budget import Limits
-from motet.tools.workspace import Workspace
-
-logger = logging.getLogger(__name__)
-
-_OURS = ("assistant", "sql_analyst")
-"""Ids of the built-in graphs, the default first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +41,9 @@ class Services:
     telemetry: setup.Telemetry
     """Makes our own spans; makes none where tracing is off."""
     graphs: GraphRegistry
-    models: Models
     limits: Limits
-    skipped: Sequence[str]
-    """Files of the workspace that can't be used, each with its reason."""
+    notices: Sequence[str]
+    """What a person should know at the start, a line each."""
 
 
 @asynccontextmanager
@@ -73,11 +64,10 @@ async def opened(
     async with AsyncExitStack() as resources:
         calls.install()
         telemetry = setup.install(setup.TelemetrySettings(tracing=settings.traces))
-        resources.callback(telemetry.shutdown)
-        models = Models(_model_settings(settings), progress=_log_progress)
-        resources.push_async_callback(models.aclose)
-        data = await resources.enter_async_context(await Workspace.open(workspace)) if workspace else None
+        resources.push_async_callback(asyncio.to_thread, telemetry.shutdown)
+        crew = await resources.enter_async_context(gathered(settings, workspace)) if workspace else NOBODY
         declared = langgraph_json.load(project) if project else {}
+        described = {name: entry.description or "" for name, entry in project.graphs.items()} if project else {}
         client = await connect(await resources.enter_async_context(redis_url(settings)))
         resources.push_async_callback(client.aclose)
         keys, scripts = Keys(settings.tenant), Scripts(client)
@@ -89,39 +79,14 @@ async def opened(
             trajectories=RedisTrajectories(client, keys),
             telemetry=telemetry,
             graphs=GraphRegistry(
-                {**_ours(models, data), **declared},
+                {**crew.graphs, **declared},
                 RedisCheckpointer(client, keys, state_serializer()),
-                descriptions={name: entry.description or "" for name, entry in project.graphs.items()}
-                if project
-                else {},
-                checks={name: check_question for name in _OURS if name not in declared},
+                descriptions=described,
+                checks={name: check for name, check in crew.checks.items() if name not in declared},
             ),
-            models=models,
             limits=_limits(settings),
-            skipped=[f"{one.source}: {one.reason}" for one in data.skipped] if data else (),
+            notices=crew.notices,
         )
-
-
-def _log_progress(doing: str, done: int, total: int) -> None:
-    """Weights that are fetched on the first question are said once, not drawn: nobody looks at a server's terminal."""
-    if done == 0:
-        logger.info("%s (%.0f MB)", doing, total / 1e6)
-
-
-def _ours(models: Models, data: Workspace | None) -> Mapping[str, Declared]:
-    if data is None:
-        return {}
-    return {"assistant": build_assistant(models.chat, data), "sql_analyst": build_sql_analyst(models.chat, data)}
-
-
-def _model_settings(settings: Settings) -> ModelSettings:
-    return ModelSettings(
-        name=settings.model,
-        base_url=settings.model_base_url,
-        file=settings.model_file,
-        data_dir=settings.data_dir,
-        timeout_s=settings.model_timeout_seconds,
-    )
 
 
 def _limits(settings: Settings) -> Limits:

@@ -47,8 +47,7 @@ def serve(
 
 
 def _say(services: Services, url: str) -> None:
-    typer.echo(f"Model: {services.models.notice.text}")
+    for line in services.notices:
+        typer.echo(line)
     typer.echo(f"Assistants: {', '.join(one.graph_id for one in services.graphs.assistants())}")
-    for skipped in services.skipped:
-        typer.echo(f"Skipped {skipped}")
     typer.echo(f"Motet listens on {url}")

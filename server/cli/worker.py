@@ -31,7 +31,8 @@ def worker(
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with opened(settings.load(), config=config, workspace=workspace) as services, working(services, workers):
-            typer.echo(f"Model: {services.models.notice.text}")
+            for line in services.notices:
+                typer.echo(line)
             typer.echo("Motet works")
             await stop.wait()
 

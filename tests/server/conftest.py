@@ -13,7 +13,7 @@ from tests.server.running import PROJECT, Running, serving
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Running]:
     """`motet serve --config` over the test project."""
-    env = {"MOTET_REDIS_URL": redis_url, "MOTET_TENANT": "served", "MOTET_MODEL": "openai:none", "OPENAI_API_KEY": "k"}
+    env = {"MOTET_REDIS_URL": redis_url, "MOTET_TENANT": "served"}
     async with serving("--config", str(PROJECT), data_dir=tmp_path_factory.mktemp("server"), env=env) as running:
         yield running
 

@@ -219,7 +219,7 @@ async def test_a_failed_run_is_exit_code_1(server: Running, tmp_path: Path) -> N
 
 async def test_a_server_of_its_own(redis_url: str, tmp_path: Path) -> None:
     """Without --url the command starts a server, talks, and leaves none behind; its thread is there next time."""
-    env = environment(tmp_path, {"MOTET_REDIS_URL": redis_url, "MOTET_MODEL": "openai:none", "OPENAI_API_KEY": "k"})
+    env = environment(tmp_path, {"MOTET_REDIS_URL": redis_url})
     async with at_terminal("chat", "--config", str(PROJECT), env=env) as person:
         await person.sees("Assistants: echo")
         await person.sees("you >")
@@ -240,7 +240,7 @@ async def test_a_server_of_its_own(redis_url: str, tmp_path: Path) -> None:
 
 async def test_ctrl_c_leaves_the_run_to_the_next_server(redis_url: str, tmp_path: Path) -> None:
     """With a server of its own, Ctrl-C stops that too; whoever comes back to the thread sees the run go on."""
-    env = environment(tmp_path, {"MOTET_REDIS_URL": redis_url, "MOTET_MODEL": "openai:none", "OPENAI_API_KEY": "k"})
+    env = environment(tmp_path, {"MOTET_REDIS_URL": redis_url})
     env |= {"MOTET_TENANT": "left", "MOTET_LEASE_SECONDS": "2", "MOTET_HEARTBEAT_SECONDS": "0.5"}
     env |= {"MOTET_SWEEP_SECONDS": "0.5"}
     config, go = held_project(tmp_path)
@@ -261,7 +261,7 @@ async def test_ctrl_c_leaves_the_run_to_the_next_server(redis_url: str, tmp_path
 
 async def test_no_server_outlives_a_killed_command(redis_url: str, tmp_path: Path) -> None:
     """A command that was killed can stop nothing; its server notices and ends."""
-    env = environment(tmp_path, {"MOTET_REDIS_URL": redis_url, "MOTET_MODEL": "openai:none", "OPENAI_API_KEY": "k"})
+    env = environment(tmp_path, {"MOTET_REDIS_URL": redis_url})
     config, _ = held_project(tmp_path)
 
     def servers() -> int:

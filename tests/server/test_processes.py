@@ -21,13 +21,12 @@ from motet.memory.redis.client import connect
 from motet.memory.redis.embedded import EmbeddedRedis
 
 HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}]}
-MODEL = {"MOTET_MODEL": "openai:none", "OPENAI_API_KEY": "k"}
 
 
 async def _refusal(*arguments: str, data_dir: Path, env: dict[str, str] | None = None) -> tuple[int, str]:
     """Exit code and output of a `motet` that must not start."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "motet.server", *arguments, env=environment(data_dir, MODEL | (env or {})),
+        sys.executable, "-m", "motet.server", *arguments, env=environment(data_dir, env),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     output, _ = await asyncio.wait_for(process.communicate(), 30)
@@ -45,12 +44,12 @@ async def _server_pid(url: str) -> int:
 
 async def test_a_second_process_continues_the_conversation_of_a_killed_one(tmp_path: Path) -> None:
     """What was said on a thread survives `kill -9` of the whole server, without any Redis but the embedded one."""
-    async with serving("--config", str(PROJECT), data_dir=tmp_path, env=MODEL) as first, first.client() as client:
+    async with serving("--config", str(PROJECT), data_dir=tmp_path) as first, first.client() as client:
         thread_id = (await client.threads.create())["thread_id"]
         await client.runs.wait(thread_id, "echo", input=HELLO)
         await first.stop(signal.SIGKILL)
 
-    async with serving("--config", str(PROJECT), data_dir=tmp_path, env=MODEL) as second, second.client() as client:
+    async with serving("--config", str(PROJECT), data_dir=tmp_path) as second, second.client() as client:
         values: Any = await client.runs.wait(thread_id, "echo", input=HELLO)
 
     assert values["log"] == ["turn 1", "turn 3"]
@@ -58,7 +57,7 @@ async def test_a_second_process_continues_the_conversation_of_a_killed_one(tmp_p
 
 async def test_a_run_of_a_killed_worker_goes_on_where_it_stood(tmp_path: Path) -> None:
     """A run whose process dies in the middle is taken over, and no finished step is done again."""
-    fast = MODEL | {"MOTET_LEASE_SECONDS": "1", "MOTET_HEARTBEAT_SECONDS": "0.3", "MOTET_SWEEP_SECONDS": "0.3"}
+    fast = {"MOTET_LEASE_SECONDS": "1", "MOTET_HEARTBEAT_SECONDS": "0.3", "MOTET_SWEEP_SECONDS": "0.3"}
     async with EmbeddedRedis(tmp_path) as url:
         env = fast | {"MOTET_REDIS_URL": url}
         arguments = ["--config", str(PROJECT)]
@@ -87,7 +86,7 @@ async def test_redis_gone_in_the_middle_is_said_and_loses_nothing(tmp_path: Path
     """Requests get 503 while Redis is away; when it is back, the conversation is whole."""
     redis_dir = tmp_path / "redis"
     async with EmbeddedRedis(redis_dir) as url:
-        env = MODEL | {"MOTET_REDIS_URL": url}
+        env = {"MOTET_REDIS_URL": url}
         async with serving("--config", str(PROJECT), data_dir=tmp_path, env=env) as server, server.client() as client:
             thread_id = (await client.threads.create())["thread_id"]
             await client.runs.wait(thread_id, "echo", input=HELLO)
@@ -120,7 +119,7 @@ async def test_a_project_class_in_the_state_comes_back_as_itself(tmp_path: Path)
     config.write_text(json.dumps({"graphs": {"typed": "./typed.py:graph"}}))
 
     async with (
-        serving("--config", str(config), data_dir=tmp_path / "data", env=MODEL) as server,
+        serving("--config", str(config), data_dir=tmp_path / "data") as server,
         server.client() as client,
     ):
         thread_id = (await client.threads.create())["thread_id"]
@@ -131,7 +130,7 @@ async def test_a_project_class_in_the_state_comes_back_as_itself(tmp_path: Path)
 
 async def test_a_key_is_asked_for_when_one_is_set(tmp_path: Path) -> None:
     """Without the key, or with a wrong one, every route but `/ok` answers 401."""
-    env = MODEL | {"MOTET_AUTH": "correct horse"}
+    env = {"MOTET_AUTH": "correct horse"}
     async with serving("--config", str(PROJECT), data_dir=tmp_path, env=env) as server, server.client() as client:
         async with httpx.AsyncClient(base_url=server.url) as http:
             statuses = {
@@ -157,7 +156,7 @@ async def test_a_refusal_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
 
 async def test_a_body_over_the_limit_is_refused(tmp_path: Path) -> None:
     """413 for a body that says it is too large and for one that turns out to be; the server goes on."""
-    env = MODEL | {"MOTET_MAX_BODY_BYTES": "1000"}
+    env = {"MOTET_MAX_BODY_BYTES": "1000"}
     async with serving("--config", str(PROJECT), data_dir=tmp_path, env=env) as server:
         async with httpx.AsyncClient(base_url=server.url) as http:
             announced = await http.post("/threads", content=b"x" * 2000, headers={"content-type": "application/json"})

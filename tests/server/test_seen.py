@@ -20,12 +20,7 @@ HELLO = {"messages": [{"role": "user", "content": "hello"}]}
 async def test_a_run_is_seen_by_every_observer(redis_url: str, tmp_path: Path) -> None:
     """A client's trace goes on through server and worker; LangSmith's root is the run; `trace show` draws it."""
     async with receiving() as receiver:
-        own = {
-            "MOTET_REDIS_URL": redis_url,
-            "MOTET_TENANT": "seen",
-            "MOTET_MODEL": "openai:none",
-            "OPENAI_API_KEY": "k",
-        }
+        own = {"MOTET_REDIS_URL": redis_url, "MOTET_TENANT": "seen"}
         env = own | {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.port}",
             "LANGSMITH_TRACING": "true",
