@@ -102,6 +102,25 @@ async def test_redis_gone_in_the_middle_is_said_and_loses_nothing(tmp_path: Path
     assert values["log"] == ["turn 1", "turn 3"]
 
 
+async def test_redis_gone_in_the_middle_of_a_run_is_said_and_the_run_goes_on(tmp_path: Path) -> None:
+    """The stream ends with an error that names Redis; once it is back, the run is finished, no step twice."""
+    redis_dir = tmp_path / "redis"
+    async with EmbeddedRedis(redis_dir) as url:
+        env = {"MOTET_REDIS_URL": url, "MOTET_LEASE_SECONDS": "1", "MOTET_HEARTBEAT_SECONDS": "0.3"}
+        async with serving("--config", str(PROJECT), data_dir=tmp_path, env=env) as server, server.client() as client:
+            thread_id = (await client.threads.create())["thread_id"]
+            seen: list[tuple[str, Any]] = []
+            async for part in client.runs.stream(thread_id, "slow", input={"n": 0}, stream_mode=["updates"]):
+                seen.append((part.event, part.data))
+                if len(seen) == 4:
+                    os.kill(await _server_pid(url), signal.SIGKILL)
+            async with EmbeddedRedis(redis_dir):
+                values: Any = await client.runs.join(thread_id, seen[0][1]["run_id"])
+
+    assert (seen[-1][0], seen[-1][1]["error"]) == ("error", "StoreUnavailable")
+    assert values["log"] == [f"step {number}" for number in range(1, 21)]
+
+
 async def test_a_project_class_in_the_state_comes_back_as_itself(tmp_path: Path) -> None:
     """Strict deserialisation still knows the classes that a project's own state names."""
     (tmp_path / "typed.py").write_text(
