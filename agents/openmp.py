@@ -23,7 +23,7 @@ from motet.tools.index import Progress, Wheel, copy_member, download_wheel, scra
 
 _NAME = "libgomp.so.1"
 _WHAT = "the embedded model's OpenMP runtime"
-_OTHERWISE = "Install it with `apt-get install libgomp1` (Fedora: `dnf install libgomp`)"
+_OTHERWISE = "The system's own comes with `apt-get install libgomp1` (Fedora: `dnf install libgomp`)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

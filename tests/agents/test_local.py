@@ -9,9 +9,8 @@ import json
 import os
 import platform
 import signal
-import subprocess
 import sys
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
@@ -25,7 +24,7 @@ from tests.support import wait_until
 
 from motet.agents.embedded import EmbeddedModel
 from motet.agents.models import Models, ModelSettings
-from motet.agents.openmp import lacks_openmp
+from motet.agents.openmp import fetch_openmp, lacks_openmp, searched_first
 from motet.agents.weights import QWEN_CODER
 from motet.errors import ModelUnavailable
 
@@ -155,7 +154,7 @@ async def test_the_process_dies_with_its_parent(weights: Path, tmp_path: Path) -
     program = (
         "import asyncio, sys\nfrom pathlib import Path\nfrom motet.agents.embedded import EmbeddedModel\n"
         "async def main():\n"
-        "    model = EmbeddedModel(Path(sys.argv[1]), data_dir=Path(sys.argv[2]), progress=print)\n"
+        "    model = EmbeddedModel(Path(sys.argv[1]), data_dir=Path(sys.argv[2]), progress=lambda *_: None)\n"
         "    print(await model.base_url(), flush=True)\n"
         "    await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
@@ -172,17 +171,26 @@ async def test_the_process_dies_with_its_parent(weights: Path, tmp_path: Path) -
 
 
 @pytest.mark.all
-def test_the_process_says_where_it_serves_and_ends_with_its_input(weights: Path) -> None:
+async def test_the_process_says_where_it_serves_and_ends_with_its_input(weights: Path, tmp_path: Path) -> None:
     """One JSON line when ready; closing standard input ends it with status 0."""
-    command = [sys.executable, "-m", "motet.agents.local", "--file", str(weights), "--threads", "2"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["base_url"].startswith("http://127.0.0.1:")
+    environment = searched_first(await fetch_openmp(tmp_path, ignore)) if lacks_openmp() else None
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "motet.agents.local", "--file", str(weights), "--threads", "2"),
+        env=environment,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        assert json.loads(await process.stdout.readline())["base_url"].startswith("http://127.0.0.1:")
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 def pid_of(weights: Path, *, parent: int) -> int:
