@@ -101,7 +101,8 @@ class _Talk:
                 question = self._prompt("you > ").strip()
             except EOFError:
                 self._screen.blank()
-                self._screen.quiet(f"Go on later: {self._go_on()}")
+                self._screen.quiet("Go on later:")
+                self._say_how_to_go_on()
                 return DONE
             if question and not (self._take(question) and self._settle()):
                 return WAITS
@@ -130,7 +131,7 @@ class _Talk:
             case _:
                 pass
         self._screen.say(f"Thread {self._session.conversation.thread_id}. Go on with:")
-        self._screen.console.print(f"  {self._go_on()}", soft_wrap=True, style="cyan")
+        self._say_how_to_go_on()
         return {"run": LEFT, "decision": WAITS}.get(self._session.phase, DONE)
 
     def _take(self, question: str) -> bool:
@@ -152,7 +153,7 @@ class _Talk:
                     approvals.show(self._screen, action)
             if waiting:
                 self._screen.say("A decision is waited for, and nobody is at a terminal. Decide with:")
-                self._screen.console.print(f"  {self._go_on()}", soft_wrap=True)
+                self._say_how_to_go_on()
             return not waiting
         for turn in self._session.settle(self._decide):
             self._closing(turn)
@@ -168,9 +169,6 @@ class _Talk:
         self._screen.heading("Motet")
         for told in self._session.told:
             self._screen.quiet(told)
-        if self._where.workspace is not None:
-            files = sorted(one.name for one in self._where.workspace.iterdir() if one.is_file())
-            self._screen.quiet(f"Workspace: {', '.join(one for one in files if not one.startswith('.'))}")
         self._screen.quiet(f"Thread: {self._session.conversation.thread_id}")
         self._screen.quiet("Ctrl-D leaves; nothing is lost.")
 
@@ -179,11 +177,12 @@ class _Talk:
         show_last(self._screen, self._session.situation())
 
     def _closing(self, turn: Turn) -> None:
-        tokens = f" · {turn.tokens} tokens" if turn.tokens else ""
-        self._screen.quiet(f"{turn.seconds:.1f} s{tokens} · run {turn.run_id}")
+        self._screen.quiet(f"{turn.seconds:.1f} s · run {turn.run_id}")
 
-    def _go_on(self) -> str:
-        return self._where.chat(self._session.conversation.thread_id)
+    def _say_how_to_go_on(self) -> None:
+        """On a line that a terminal may break but a copy doesn't."""
+        command = self._where.chat(self._session.conversation.thread_id)
+        self._screen.console.print(f"  {command}", soft_wrap=True, style="cyan")
 
 
 def _summary(session: Session, seen: _Seen, before: Situation | None, now: Situation) -> dict[str, Any]:

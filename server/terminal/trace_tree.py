@@ -22,6 +22,7 @@ _OUTCOMES = {
 }
 _KINDS = {"model": "magenta", "tool": "blue", "interrupt": "yellow", "node": "cyan", "run": "bold"}
 _LINE = 100
+_SHORT_S = 0.1
 
 
 def drawn(run: Branch) -> Tree:
@@ -46,8 +47,8 @@ def _label(branch: Branch, since: str) -> Text:
     if branch.kind in {"model", "tool", "interrupt"}:
         label.append(f" {branch.kind}", "bright_black")
     begun = datetime.fromisoformat(branch.started) - datetime.fromisoformat(since)
-    facts = [f"+{begun.total_seconds():.2f} s"] if branch.kind != "run" else [f"at {branch.started[:19]}"]
-    facts += [f"took {branch.duration_s:.2f} s"] if branch.duration_s is not None else []
+    facts = [f"+{begun.total_seconds():.2f} s"] if branch.kind != "run" else [f"at {branch.started[:19]}Z"]
+    facts += [f"took {_time(branch.duration_s)}"] if branch.duration_s is not None else []
     facts += [f"{branch.tokens} tokens"] if branch.tokens else []
     facts += [branch.outcome] if branch.outcome != "ok" else []
     label.no_wrap, label.overflow = True, "ellipsis"
@@ -66,7 +67,7 @@ def _told(tree: Tree, branch: Branch) -> None:
 def _lines(kind: str, detail: Mapping[str, Any]) -> Sequence[str]:
     match kind:
         case "run":
-            spent = [f"{detail[name]} {name.replace('_', ' ')}" for name in _COUNTS if detail.get(name) is not None]
+            spent = [_counted(detail[name], noun) for name, noun in _COUNTS.items() if detail.get(name) is not None]
             return [f"thread {detail.get('thread_id', '?')}", *([" · ".join(spent)] if spent else [])]
         case "model":
             response = detail.get("response")
@@ -79,7 +80,15 @@ def _lines(kind: str, detail: Mapping[str, Any]) -> Sequence[str]:
             return []
 
 
-_COUNTS = ("model_calls", "tool_calls", "tokens")
+_COUNTS = {"model_calls": "model call", "tool_calls": "tool call", "tokens": "token"}
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= _SHORT_S else f"{seconds * 1000:.0f} ms"
 
 
 def _said(response: Message) -> object:

@@ -25,8 +25,6 @@ class Turn:
         self.run_id = ""
         self.failed = ""
         """The run's error as a line; empty if there is none."""
-        self.tokens = 0
-        """Of the model calls that were streamed."""
         self._screen = screen
         self._assistant = assistant
         self._agent = ""
@@ -154,8 +152,6 @@ class Turn:
                 self._screen.step(part, doubtful=True)
 
     def _message(self, message: Json, event: Event) -> None:
-        usage = cast("Json", message.get("usage_metadata") or {})
-        self.tokens += int(usage.get("total_tokens") or 0)
         match message.get("type"):
             case "AIMessageChunk":
                 self._chunk(message, event)
