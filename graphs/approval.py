@@ -113,19 +113,24 @@ def _is_interrupt_id(key: object) -> bool:
 
 
 def _check_answer(waiting: WaitingInterrupt, answer: Any) -> None:
+    """Refuse what would only fail inside the graph, where the question is gone by then."""
     field = f"command.resume[{waiting.interrupt_id}]"
-    allowed = [
-        name for review in _items(waiting.value, "review_configs") for name in review.get("allowed_decisions", ())
-    ]
-    for decision in _items(answer, "decisions"):
-        if allowed and decision.get("type") not in allowed:
-            raise InvalidInput(f"{field}.decisions.type", decision.get("type"), ", ".join(allowed))
+    requests, decisions = _items(waiting.value, "action_requests"), _items(answer, "decisions")
+    allowed = {
+        str(one.get("action_name")): one.get("allowed_decisions", ()) for one in _items(waiting.value, "review_configs")
+    }
+    if allowed and len(decisions) != len(requests):
+        raise InvalidInput(f"{field}.decisions", answer, f"a decision for each action, in their order: {len(requests)}")
+    for request, decision in zip(requests, decisions, strict=False):
+        kinds = allowed.get(str(request.get("name")))
+        if kinds and decision.get("type") not in kinds:
+            raise InvalidInput(f"{field}.decisions.type", decision.get("type"), ", ".join(kinds))
     if waiting.response_schema is not None:
         problem = best_match(Draft202012Validator(dict(waiting.response_schema)).iter_errors(answer))
         if problem is not None:
             place = "".join(f".{part}" for part in problem.absolute_path)
             raise InvalidInput(f"{field}{place}", problem.instance, problem.message[:300])
-    for request, decision in zip(_items(waiting.value, "action_requests"), _items(answer, "decisions"), strict=False):
+    for request, decision in zip(requests, decisions, strict=False):
         seen = decision.get(HASH)
         if seen is not None and seen != request.get(HASH):
             raise ArgumentsChanged(waiting.interrupt_id, seen=str(seen), waiting=str(request.get(HASH)))

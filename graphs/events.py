@@ -6,16 +6,19 @@ How a run ended isn't among it: that is written together with the run's status, 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal, cast
 
 import orjson
 from pydantic import BaseModel
 
 Mode = Literal["values", "updates", "messages", "custom"]
 """LangGraph's stream modes that are served; the wire's `messages-tuple` is LangGraph's `messages`."""
+
+_DEEPEST = 100
+"""Levels that are told of a value that has more than JSON's encoder takes (254)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +59,13 @@ def to_json(value: Any) -> bytes:
 
     Messages and other Pydantic models become objects, sets lists, bytes base64; what has no JSON form
     is shown by its `repr`, because a stream must not fail on a value that only the graph itself needs.
+    What is left (a key that is no word, an integer past 64 bits, half a surrogate pair, nesting without
+    end) costs a second pass, which puts it into words.
     """
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_worded(value, ()))
 
 
 def jsonable(value: Any) -> Any:
@@ -77,3 +85,31 @@ def _plain(value: object) -> object:
     if isinstance(value, bytes | bytearray | memoryview):
         return b64encode(value).decode()
     return repr(value)
+
+
+def _worded(value: object, above: tuple[int, ...]) -> object:
+    """`value` as what JSON surely holds; `above`: ids of the values it lies in."""
+    if isinstance(value, str | int):
+        return _word(value)
+    if id(value) in above or len(above) == _DEEPEST:
+        return "…"
+    inside = (*above, id(value))
+    if isinstance(value, BaseModel | AbstractSet):
+        value = _plain(cast("object", value))
+    elif is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, Mapping):
+        told = cast("Mapping[object, object]", value)
+        return {_word(str(key)): _worded(inner, inside) for key, inner in told.items()}
+    if isinstance(value, list | tuple):
+        return [_worded(inner, inside) for inner in cast("Sequence[object]", value)]
+    try:
+        return orjson.loads(orjson.dumps(value, default=_plain))
+    except orjson.JSONEncodeError:
+        return f"<{type(value).__name__}>"
+
+
+def _word(value: str | int) -> str | int:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return value if -(2**63) <= value < 2**64 else str(value)

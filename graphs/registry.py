@@ -81,6 +81,10 @@ class GraphRegistry:
         known = ", ".join(self._assistants)
         raise InvalidInput("assistant_id", assistant_id, f"an assistant's UUID, or one of the graphs: {known}")
 
+    def serves(self, graph_id: str | None) -> bool:
+        """Whether there is a graph with that id: a thread's metadata may name one that is gone, or anything."""
+        return graph_id in self._graphs
+
     def check(self, graph_id: str, given: object) -> None:
         """Refuse an input the graph is known not to take; a graph without a check takes anything.
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
+from sse_starlette.sse import AppStatus
 
 from motet.errors import AddressInUse, InvalidConfig
 from motet.server.app import create_app
@@ -31,7 +32,9 @@ class _Server(uvicorn.Server):
         yield
 
     def stop(self) -> None:
-        """End the requests under way, at most `_GRACE_S` seconds long, then return from `serve`."""
+        """End the streams, let other requests finish, at most `_GRACE_S` seconds long, then return from `serve`."""
+        # Uvicorn's own signal handling would have told sse-starlette, by this switch.
+        AppStatus.should_exit = True
         self.should_exit = True
 
 
@@ -82,7 +85,7 @@ async def serve(
 
 
 def _stop_on_signal(server: _Server) -> None:
-    """The first signal ends the server in order; a second one ends the process, whatever a graph's thread still does."""
+    """The first signal ends the server in order; a second one ends the process, whatever a graph still does."""
     loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
 
     def stop() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
 
 from motet.errors import MotetError, error_on_the_wire
 from motet.graphs.events import to_json
@@ -42,16 +44,18 @@ async def _until_end(services: Services, run: Run) -> None:
             return
 
 
-async def _values(services: Services, run: Run) -> dict[str, Any]:
+async def _values(services: Services, run: Run) -> Any:
     request = run.request
     run = await services.runs.get(request.thread_id, request.run_id)
     if run.error is not None:
         return {"__error__": run.error}
-    async with services.graphs.open(request.graph_id, run_config(request)) as graph:
+    asked = (request.payload.get("config") or {}).get("configurable") or {}
+    config = RunnableConfig(configurable={**asked, "thread_id": request.thread_id})
+    async with services.graphs.open(request.graph_id, config) as graph:
         snapshot = await snapshot_of(graph, request.thread_id)
     values = wire.values(snapshot)
     if run.status == "interrupted":
         # A function's values can be anything; beside what waits only an object's have a place.
-        kept = values if isinstance(values, dict) else {}
+        kept = cast("wire.Wire", values) if isinstance(values, dict) else {}
         return {**kept, "__interrupt__": [wire.interrupt(one) for one in snapshot.interrupts]}
     return values

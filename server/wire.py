@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from langgraph.types import Interrupt, StateSnapshot
 
@@ -30,7 +30,7 @@ def assistant(one: Assistant, created_at: str) -> Wire:
     }
 
 
-def thread(one: Thread, values: Mapping[str, Any] | None) -> Wire:
+def thread(one: Thread, values: Any) -> Wire:
     """A thread with its newest values; a fresh thread has none, and no `error` or `interrupts`."""
     shape: Wire = {
         "thread_id": one.thread_id,
@@ -42,7 +42,7 @@ def thread(one: Thread, values: Mapping[str, Any] | None) -> Wire:
         "config": {},
         "values": values,
     }
-    if values is not None:
+    if values is not None or one.error is not None:
         shape |= {"error": one.error, "interrupts": _by_task(one.interrupts)}
     return shape
 
@@ -92,9 +92,9 @@ def state(snapshot: StateSnapshot, thread_id: str) -> Wire:
     }
 
 
-def values(snapshot: StateSnapshot) -> Wire:
-    """The state's values as JSON."""
-    return cast("Wire", jsonable(snapshot.values or {}))
+def values(snapshot: StateSnapshot) -> Any:
+    """The state's values as JSON: an object, or whatever a function of the functional API returned."""
+    return jsonable({} if snapshot.values is None else snapshot.values)
 
 
 def interrupt(one: Interrupt | WaitingInterrupt) -> Wire:

@@ -23,8 +23,9 @@ class ReportArguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    title: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-    """Becomes the heading and, reduced to letters and digits, the file's name."""
+    title: Annotated[str, StringConstraints(pattern=r"\S", max_length=200, strip_whitespace=True)]
+    """Becomes the heading and, reduced to letters and digits, the file's name. Blank is refused by the JSON
+    Schema already: an answer that doesn't fit it leaves the question waiting."""
     body: Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
     """Markdown."""
 

@@ -32,8 +32,7 @@ async def create(thread_id: UUID, body: RunCreate, services: Wired, response: Re
 async def create_and_stream(thread_id: UUID, body: RunCreate, services: Wired) -> EventSourceResponse:
     """Accept a run and stream its events; it goes on when the client leaves."""
     run = await accept(str(thread_id), body, services)
-    headers = {"Location": f"{_path(run)}/stream", "Content-Location": _path(run)}
-    return sse.stream(services.events, str(thread_id), run.request.run_id, headers=headers)
+    return sse.stream(services.events, str(thread_id), run.request.run_id, headers=_places(run))
 
 
 @router.post("/wait")
@@ -62,9 +61,14 @@ async def join_stream(
     thread_id: UUID, run_id: UUID, services: Wired, last_event_id: LastEventId = "-1"
 ) -> EventSourceResponse:
     """Stream a run's events after `Last-Event-ID`, from the first one without it."""
-    await services.runs.get(str(thread_id), str(run_id))
+    run = await services.runs.get(str(thread_id), str(run_id))
     after = "0" if last_event_id == "-1" else last_event_id
-    return sse.stream(services.events, str(thread_id), str(run_id), after=after)
+    return sse.stream(services.events, str(thread_id), str(run_id), after=after, headers=_places(run))
+
+
+def _places(run: Run) -> dict[str, str]:
+    """Where a client comes back to when its stream breaks off."""
+    return {"Location": f"{_path(run)}/stream", "Content-Location": _path(run)}
 
 
 def _path(run: Run) -> str:

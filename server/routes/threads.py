@@ -31,19 +31,17 @@ class ThreadCreate(BaseModel):
 
 @router.post("")
 async def create(body: ThreadCreate, services: Wired) -> wire.Wire:
-    """Make a thread, by default with a new time-ordered id."""
+    """Make a thread, by default with a new time-ordered id; or answer with the one that has the id."""
     thread = await services.threads.create(
         str(body.thread_id or uuid7()), body.metadata or {}, if_exists=body.if_exists
     )
-    return wire.thread(thread, values=None)
+    return await _with_values(services, thread)
 
 
 @router.get("/{thread_id}")
 async def get(thread_id: UUID, services: Wired) -> wire.Wire:
     """The thread with its newest values."""
-    thread = await services.threads.get(str(thread_id))
-    snapshot = await _snapshot(services, thread)
-    return wire.thread(thread, wire.values(snapshot) if snapshot.created_at else None)
+    return await _with_values(services, await services.threads.get(str(thread_id)))
 
 
 @router.get("/{thread_id}/state")
@@ -51,6 +49,14 @@ async def state(thread_id: UUID, services: Wired, *, subgraphs: bool = False) ->
     """The thread's newest state, with the tasks and questions that wait."""
     thread = await services.threads.get(str(thread_id))
     return wire.state(await _snapshot(services, thread, subgraphs=subgraphs), thread.thread_id)
+
+
+async def _with_values(services: Services, thread: Thread) -> wire.Wire:
+    """The values need the graph; a thread whose graph isn't served here is told without them."""
+    if not services.graphs.serves(graph_of(thread)):
+        return wire.thread(thread, values=None)
+    snapshot = await _snapshot(services, thread)
+    return wire.thread(thread, wire.values(snapshot) if snapshot.created_at else None)
 
 
 async def _snapshot(services: Services, thread: Thread, *, subgraphs: bool = False) -> StateSnapshot:
