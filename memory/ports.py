@@ -31,8 +31,6 @@ class WaitingInterrupt:
     """What was asked, JSON."""
     response_schema: Json | None = None
     """JSON Schema an answer must fit; None where the graph set none."""
-    namespace: str = ""
-    """Checkpoint namespace of the task that waits; empty for the root graph."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

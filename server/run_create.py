@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import orjson
 from langchain_core.utils.uuid import uuid7
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,12 +16,13 @@ from motet.observability.spans import current_traceparent
 from motet.server.services import Services
 
 WireMode = Literal["values", "updates", "messages-tuple", "custom"]
-_MODES: dict[WireMode, Mode] = {
+MODES: dict[WireMode, Mode] = {
     "values": "values",
     "updates": "updates",
     "messages-tuple": "messages",
     "custom": "custom",
 }
+"""LangGraph's name for each stream mode of the wire; events are named by it."""
 
 
 class RunCommand(BaseModel):
@@ -53,9 +55,9 @@ class RunCreate(BaseModel):
     assistant_id: str
     input: Any = None
     command: RunCommand | None = None
-    config: RunConfig = RunConfig()
+    config: RunConfig | None = None
     context: dict[str, Any] | None = None
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] | None = None
     stream_mode: WireMode | list[WireMode] = "values"
     stream_subgraphs: bool = False
     stream_resumable: bool = True
@@ -77,7 +79,9 @@ async def accept(thread_id: str, body: RunCreate, services: Services) -> Run:
         InvalidInput, NotFound, ThreadBusy, ThreadWaits, NoWaitingInterrupt, ArgumentsChanged.
     """
     assistant = services.graphs.find(body.assistant_id)
-    _check_configurable(body.config.configurable)
+    config = body.config or RunConfig()
+    _check_configurable(config.configurable)
+    _check_text(body)
     if body.command is None:
         services.graphs.check(assistant.graph_id, body.input)
     thread = await _thread(thread_id, body, services)
@@ -87,8 +91,8 @@ async def accept(thread_id: str, body: RunCreate, services: Services) -> Run:
         thread_id=thread_id,
         assistant_id=assistant.assistant_id,
         graph_id=assistant.graph_id,
-        payload=_payload(body, answers),
-        metadata=body.metadata,
+        payload=_payload(body, config, answers),
+        metadata=body.metadata or {},
         multitask=body.multitask_strategy,
         answers=None if answers is None else tuple(answers),
         traceparent=current_traceparent(),
@@ -109,18 +113,27 @@ def _answers(thread: Thread, body: RunCreate) -> dict[str, Any] | None:
     return answers_by_id(thread.thread_id, body.command.resume, thread.interrupts)
 
 
-def _payload(body: RunCreate, answers: dict[str, Any] | None) -> dict[str, Any]:
+def _payload(body: RunCreate, config: RunConfig, answers: dict[str, Any] | None) -> dict[str, Any]:
     """What the worker needs. A command wins over an input sent along: Agent Chat UI sends `{}` with each resume."""
     asked: list[WireMode] = body.stream_mode if isinstance(body.stream_mode, list) else [body.stream_mode]
     command = None if body.command is None else {**body.command.model_dump(exclude_none=True), "resume": answers}
     return {
         "input": body.input if command is None else None,
         "command": command,
-        "config": body.config.model_dump(exclude_none=True),
+        "config": config.model_dump(exclude_none=True),
         "context": body.context,
-        "modes": list(dict.fromkeys(_MODES[mode] for mode in asked)) or ["values"],
+        "modes": list(dict.fromkeys(MODES[mode] for mode in asked)) or ["values"],
         "stream_subgraphs": body.stream_subgraphs,
     }
+
+
+def _check_text(body: RunCreate) -> None:
+    """What JSON could carry here, by escapes, but can't be written down: half a surrogate pair, an endless integer."""
+    for name, value in body:
+        try:
+            orjson.dumps(value, default=BaseModel.model_dump)
+        except orjson.JSONEncodeError as error:
+            raise InvalidInput(name, value, f"whole characters and integers of 64 bits ({error})") from None
 
 
 def _check_configurable(configurable: dict[str, Any]) -> None:

@@ -5,18 +5,27 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import StreamingResponse
 from sse_starlette import EventSourceResponse
 
+from motet.errors import InvalidInput
 from motet.memory.ports import Run
 from motet.server import sse, wire
 from motet.server.deps import Authorised, Wired
-from motet.server.run_create import RunCreate, accept
+from motet.server.run_create import MODES, RunCreate, WireMode, accept
 from motet.server.waiting import final_values
 
 router = APIRouter(prefix="/threads/{thread_id}/runs", dependencies=[Authorised])
 
+
+def _goes_on(*, cancel_on_disconnect: bool = False) -> None:
+    """Cancelling isn't supported yet, so a client that relies on it is refused."""
+    if cancel_on_disconnect:
+        raise InvalidInput("cancel_on_disconnect", cancel_on_disconnect, "false")
+
+
+GoesOn = Depends(_goes_on)
 LastEventId = Annotated[str, Header(alias="Last-Event-ID", pattern=r"^(\d{1,20}(-\d{1,20})?|-1)$")]
 
 
@@ -49,21 +58,31 @@ async def get(thread_id: UUID, run_id: UUID, services: Wired) -> wire.Wire:
     return wire.run(await services.runs.get(str(thread_id), str(run_id)))
 
 
-@router.get("/{run_id}/join")
+@router.get("/{run_id}/join", dependencies=[GoesOn])
 async def join(thread_id: UUID, run_id: UUID, services: Wired) -> StreamingResponse:
     """Wait for a run that was accepted before."""
     run = await services.runs.get(str(thread_id), str(run_id))
     return StreamingResponse(final_values(services, run), media_type="application/json")
 
 
-@router.get("/{run_id}/stream")
+@router.get("/{run_id}/stream", dependencies=[GoesOn])
 async def join_stream(
-    thread_id: UUID, run_id: UUID, services: Wired, last_event_id: LastEventId = "-1"
+    thread_id: UUID,
+    run_id: UUID,
+    services: Wired,
+    stream_mode: Annotated[list[WireMode] | None, Query()] = None,
+    last_event_id: LastEventId = "-1",
 ) -> EventSourceResponse:
-    """Stream a run's events after `Last-Event-ID`, from the first one without it."""
+    """Stream a run's events after `Last-Event-ID`, from the first one without it; of those the run was asked for."""
     run = await services.runs.get(str(thread_id), str(run_id))
-    after = "0" if last_event_id == "-1" else last_event_id
-    return sse.stream(services.events, str(thread_id), str(run_id), after=after, headers=_places(run))
+    return sse.stream(
+        services.events,
+        str(thread_id),
+        str(run_id),
+        after="0" if last_event_id == "-1" else last_event_id,
+        modes=[MODES[mode] for mode in stream_mode] if stream_mode else None,
+        headers=_places(run),
+    )
 
 
 def _places(run: Run) -> dict[str, str]:

@@ -25,7 +25,6 @@ MotetError
 ├── RunError               the run can't go on; ends it, never the worker
 │   ├── BudgetExhausted         a limit of the run's tree was reached
 │   ├── ModelFailed             the model timed out, refused or answered rubbish
-│   ├── GraphFailed             the graph raised
 │   └── StaleClaim              another worker owns the run now
 └── ToolFailed             the model must see it and may try again
 ```
@@ -267,16 +266,6 @@ class ModelFailed(RunError):
         self.model = model
         self.reason = reason
         super().__init__(f"model {model} failed: {reason}")
-
-
-class GraphFailed(RunError):
-    """The graph's own code raised; carries the name of what it raised, as the wire shows it."""
-
-    def __init__(self, error: str, message: str) -> None:
-        self.error = error
-        """Class name of the exception, the wire's `error`."""
-        self.message = message
-        super().__init__(f"{error}: {message}")
 
 
 class StaleClaim(RunError):

@@ -121,6 +121,24 @@ async def test_redis_gone_in_the_middle_of_a_run_is_said_and_the_run_goes_on(tmp
     assert values["log"] == [f"step {number}" for number in range(1, 21)]
 
 
+async def test_the_embedded_redis_is_brought_back(tmp_path: Path) -> None:
+    """Killed under a server that brought it along, it is running again without anybody doing anything."""
+    async with serving("--config", str(PROJECT), data_dir=tmp_path) as server, server.client() as client:
+        thread_id = (await client.threads.create())["thread_id"]
+        await client.runs.wait(thread_id, "echo", input=HELLO)
+        [socket] = (tmp_path / "redis").glob("*.sock")
+        os.kill(await _server_pid(f"unix://{socket}"), signal.SIGKILL)
+
+        async def answers() -> bool:
+            async with httpx.AsyncClient(base_url=server.url, timeout=20) as http:
+                return (await http.get(f"/threads/{thread_id}")).status_code == 200
+
+        await wait_until(answers, description="the embedded Redis is back")
+        values: Any = await client.runs.wait(thread_id, "echo", input=HELLO)
+
+    assert values["log"] == ["turn 1", "turn 3"]
+
+
 async def test_a_project_class_in_the_state_comes_back_as_itself(tmp_path: Path) -> None:
     """Strict deserialisation still knows the classes that a project's own state names."""
     (tmp_path / "typed.py").write_text(

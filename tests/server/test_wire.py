@@ -237,6 +237,54 @@ async def test_a_broken_off_stream_goes_on_after_its_last_event(server: Running,
     assert [line.removeprefix("id: ") for line in rest.splitlines() if line.startswith("id: ")] == ids[2:]
 
 
+async def test_a_joined_stream_is_narrowed_to_the_modes_asked_for(client: Any) -> None:
+    """Joining with stream modes sends those of the run's events, and those of sub-graphs too."""
+    thread_id = await _thread(client)
+    asked = ["values", "updates"]
+    run = await client.runs.create(thread_id, "nested", input={}, stream_mode=asked, stream_subgraphs=True)
+
+    parts = [part async for part in client.runs.join_stream(thread_id, run["run_id"], stream_mode="updates")]
+
+    assert {part.event.partition("|")[0] for part in parts} == {"metadata", "updates"}
+    assert any("|" in part.event for part in parts)
+
+
+async def test_cancelling_on_disconnect_is_refused_not_ignored(server: Running, client: Any) -> None:
+    """A client that relies on what isn't there is told."""
+    thread_id = await _thread(client)
+    run = await client.runs.create(thread_id, "echo", input=HELLO)
+
+    async with httpx.AsyncClient(base_url=server.url) as http:
+        path = f"/threads/{thread_id}/runs/{run['run_id']}/join"
+        refusal = await http.get(path, params={"cancel_on_disconnect": "true"})
+        accepted = await http.get(path, params={"cancel_on_disconnect": "false"})
+
+    assert (refusal.status_code, accepted.status_code) == (422, 200)
+    assert "cancel_on_disconnect" in refusal.json()["detail"]
+
+
+async def test_text_that_can_not_be_written_down_is_refused(server: Running, client: Any) -> None:
+    """Half a surrogate pair, which JSON's escapes can carry, is 422 with the field's name."""
+    path = f"{server.url}/threads/{await _thread(client)}/runs/wait"
+    body = b'{"assistant_id": "echo", "input": {"messages": [{"role": "user", "content": "\\ud800"}]}}'
+
+    async with httpx.AsyncClient() as http:
+        answer = await http.post(path, content=body, headers={"content-type": "application/json"})
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("input: ")
+
+
+async def test_what_is_left_out_may_be_null(server: Running, client: Any) -> None:
+    """Clients that send null for what they don't set are understood."""
+    body = {"assistant_id": "echo", "input": HELLO, "config": None, "metadata": None, "context": None, "command": None}
+
+    async with httpx.AsyncClient(base_url=server.url) as http:
+        answer = await http.post(f"/threads/{await _thread(client)}/runs/wait", json=body)
+
+    assert answer.json()["log"] == ["turn 1"]
+
+
 async def test_runs_of_a_thread_do_not_overlap(client: Any) -> None:
     """Two runs on one thread are worked one after the other, in the order they came."""
     thread_id = await _thread(client)
