@@ -47,6 +47,9 @@ class Thread:
     interrupts: Sequence[WaitingInterrupt] = ()
     error: Json | None = None
     """`{"error": class name, "message": text}` of the last run, if it failed."""
+    configurable: Json | None = None
+    """`config.configurable` of the last run: a graph made by a factory is made by it again to read the state.
+    None before the first run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ def thread(one: Thread, values: Any) -> Wire:
         "state_updated_at": one.updated_at,
         "metadata": one.metadata,
         "status": one.status,
-        "config": {},
+        "config": {} if one.configurable is None else {"configurable": one.configurable},
         "values": values,
     }
     if values is not None or one.error is not None:

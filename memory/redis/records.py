@@ -11,7 +11,10 @@ import orjson
 from motet.errors import InvalidInput
 from motet.memory.ports import Run, RunRequest, RunStatus, Thread, ThreadStatus, WaitingInterrupt
 
-THREAD_FIELDS = ("created_us", "updated_us", "status", "metadata", "interrupts", "error", "graph_id", "assistant_id")
+THREAD_FIELDS = (
+    *("created_us", "updated_us", "status", "metadata", "interrupts", "error"),
+    *("graph_id", "assistant_id", "configurable"),
+)
 """Fields of a thread's hash, in the order `thread_of` takes them."""
 
 RUN_FIELDS = ("request", "status", "created_us", "updated_us", "attempt", "error")
@@ -37,7 +40,7 @@ def interrupts_to_json(waiting: Sequence[WaitingInterrupt]) -> bytes:
 
 def thread_of(thread_id: str, fields: Sequence[bytes]) -> Thread:
     """The thread that `THREAD_FIELDS` of its hash tell; its metadata names the graph of its last run, if any."""
-    created, updated, status, metadata, interrupts, error, graph_id, assistant_id = fields
+    created, updated, status, metadata, interrupts, error, graph_id, assistant_id, configurable = fields
     stamped = {"graph_id": graph_id.decode(), "assistant_id": assistant_id.decode()} if graph_id else {}
     return Thread(
         thread_id=thread_id,
@@ -47,7 +50,13 @@ def thread_of(thread_id: str, fields: Sequence[bytes]) -> Thread:
         metadata={**orjson.loads(metadata), **stamped},
         interrupts=tuple(WaitingInterrupt(**orjson.loads(text)) for _, text in orjson.loads(interrupts)),
         error=orjson.loads(error) if error else None,
+        configurable=orjson.loads(configurable) if configurable else None,
     )
+
+
+def configurable_of(request: RunRequest) -> Any:
+    """What the run was configured with; its graph may be made by it."""
+    return (request.payload.get("config") or {}).get("configurable") or {}
 
 
 def request_of(text: bytes) -> RunRequest:

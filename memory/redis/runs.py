@@ -39,7 +39,7 @@ from motet.memory.ports import END, Claim, Claimed, Ending, Run, RunRequest
 from motet.memory.redis.client import answering
 from motet.memory.redis.hints import Hint, Hints
 from motet.memory.redis.keys import Keys
-from motet.memory.redis.records import RUN_FIELDS, interrupts_to_json, request_of, run_of, to_json
+from motet.memory.redis.records import RUN_FIELDS, configurable_of, interrupts_to_json, request_of, run_of, to_json
 from motet.memory.redis.scripts import Scripts
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class RedisRuns:
                 keys=self._of_thread(*hint)[:3],
                 args=[
                     *(request.run_id, record, request.multitask, kind, request.graph_id, request.assistant_id),
-                    *(len(answers), *answers, *RUN_FIELDS),
+                    *(to_json("config.configurable", configurable_of(request)), len(answers), *answers, *RUN_FIELDS),
                 ],
             )
             if outcome != b"run":

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
+from langchain_core.runnables import RunnableConfig
 from langchain_core.utils.uuid import uuid7
 from langgraph.types import StateSnapshot
 from pydantic import BaseModel, ConfigDict
@@ -64,5 +65,6 @@ async def _snapshot(services: Services, thread: Thread, *, subgraphs: bool = Fal
     if graph_id is None:
         config: Any = {"configurable": {"thread_id": thread.thread_id}}
         return StateSnapshot({}, (), config, None, None, None, (), ())
-    async with services.graphs.open(graph_id) as graph:
+    made_by = RunnableConfig(configurable={**(thread.configurable or {}), "thread_id": thread.thread_id})
+    async with services.graphs.open(graph_id, made_by) as graph:
         return await snapshot_of(graph, thread.thread_id, subgraphs=subgraphs)

@@ -93,13 +93,16 @@ async def test_a_run_that_can_not_be_ended_leaves_its_worker_to_the_others(clien
     assert (await client.runs.get(thread_id, stuck["run_id"]))["status"] == "running"
 
 
-async def test_a_factory_that_needs_the_config_can_be_waited_for(client: Any) -> None:
-    """`wait` opens the graph for its values with the config that the run had."""
+async def test_a_factory_that_needs_the_config_has_a_state_that_can_be_read(client: Any) -> None:
+    """`wait`, the state and the thread open the graph with the config that its last run had."""
     config = {"configurable": {"who": "ada"}}
+    thread_id = await _thread(client)
 
-    values = await client.runs.wait(await _thread(client), "made_for", input={}, config=config)
+    values = await client.runs.wait(thread_id, "made_for", input={}, config=config)
+    thread, state = await client.threads.get(thread_id), await client.threads.get_state(thread_id)
 
-    assert values == {"log": ["ada"]}
+    assert values == thread["values"] == state["values"] == {"log": ["ada"]}
+    assert thread["config"] == config
 
 
 async def test_a_function_may_return_no_object(client: Any) -> None:

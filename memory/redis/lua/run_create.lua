@@ -1,17 +1,17 @@
 -- Accept a run on its thread, or say why not; writes nothing unless the run is accepted.
 -- KEYS: thread, queue, run
--- ARGV: run id, request JSON, reject|enqueue, plain|answer, graph id, assistant id, number n of answered interrupt ids,
---       those ids, names of the run's fields to return
+-- ARGV: run id, request JSON, reject|enqueue, plain|answer, graph id, assistant id, configurable JSON,
+--       number n of answered interrupt ids, those ids, names of the run's fields to return
 -- Returns {'run', id of the run the thread works on, milliseconds now, fields} (also when the run was there already),
 --         {'no thread'}, {'busy'}, or {'waits' | 'none' | 'several', ids of the interrupts that wait}.
 local thread, queue, run = KEYS[1], KEYS[2], KEYS[3]
-local run_id, request, multitask, kind, named_count = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[7])
-local graph_id, assistant_id = ARGV[5], ARGV[6]
+local run_id, request, multitask, kind, named_count = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[8])
+local graph_id, assistant_id, configurable = ARGV[5], ARGV[6], ARGV[7]
 local time = redis.call('TIME')
 local now_us = time[1] .. string.format('%06d', time[2])
 
 local function accepted(active)
-  return {'run', active, string.sub(now_us, 1, -4), redis.call('HMGET', run, unpack(ARGV, 8 + named_count))}
+  return {'run', active, string.sub(now_us, 1, -4), redis.call('HMGET', run, unpack(ARGV, 9 + named_count))}
 end
 
 if redis.call('EXISTS', run) == 1 then
@@ -43,7 +43,7 @@ else
     return {'several', ids}
   end
   local named = {}
-  for i = 8, 7 + named_count do
+  for i = 9, 8 + named_count do
     named[ARGV[i]] = true
   end
   for _, interrupt in ipairs(waiting) do
@@ -66,5 +66,5 @@ if active == '' then
   active = redis.call('LINDEX', queue, 0)
 end
 redis.call('HSET', thread, 'active', active, 'status', 'busy', 'updated_us', now_us,
-  'graph_id', graph_id, 'assistant_id', assistant_id)
+  'graph_id', graph_id, 'assistant_id', assistant_id, 'configurable', configurable)
 return accepted(active)
