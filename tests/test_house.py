@@ -288,3 +288,13 @@ def test_every_setting_is_in_the_guide() -> None:
     guide = text_of("docs/guide.md")
 
     assert {name for name in fields if f"`MOTET_{name.upper()}`" not in guide} == set()
+
+
+def test_every_dependency_has_its_reason() -> None:
+    """What is installed with Motet stands in the document that says why."""
+    declared = project()["project"]
+    asked = [*declared["dependencies"], *(one for extra in declared["optional-dependencies"].values() for one in extra)]
+    names = {re.split(r"[\[<>=]", one)[0] for one in asked}
+    reasons = text_of("docs/design/0002-dependencies.md")
+
+    assert {name for name in names if name not in reasons} == set()
