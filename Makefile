@@ -23,11 +23,11 @@ demo:  ## answer two questions over real data with real parts, one approval on t
 
 test:  ## every test that needs no other engine, no weights and no patience
 	@$(call ready,dev)
-	@$(BIN)/python -m pytest -m "not all"
+	@$(BIN)/python -m pytest -n auto -m "not all"
 
 test-all:  ## every test there is; ends with what could not be run here, and why
 	@$(call ready,run dev)
-	@$(BIN)/python -m pytest --timeout 900
+	@$(BIN)/python -m pytest -n auto --timeout 900
 
 check:  ## lint, format, layers, types, sizes and the other rules of the house
 	@$(call ready,dev)
