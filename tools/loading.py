@@ -64,6 +64,9 @@ def load(connection: duckdb.DuckDBPyConnection, folder: Path) -> tuple[list[Load
         if not path.resolve().is_relative_to(folder.resolve()):
             skipped.append(Skipped(source=source, reason="it is a link that leads out of the workspace"))
             continue
+        if not path.stat().st_size:
+            skipped.append(Skipped(source=source, reason="it is empty"))
+            continue
         try:
             names = [item.table for item in loaded]
             loaded += (
@@ -89,7 +92,14 @@ def _file(connection: duckdb.DuckDBPyConnection, path: Path, source: str, taken:
     table = table_name(path.stem, taken)
     pattern = re.sub(r"([*?\[])", r"[\1]", str(path))
     reader = _READERS[path.suffix.lower()]
-    connection.execute(f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT * FROM {reader}", [pattern])  # noqa: S608 - quoted
+    try:
+        connection.execute(f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT * FROM {reader}", [pattern])  # noqa: S608 - quoted
+    except duckdb.InvalidInputException as error:
+        if not reader.startswith("read_csv") or "unicode" not in str(error).lower():
+            raise
+        # Not UTF-8: what older programs write is almost always Latin-1, in which any bytes can be read.
+        reader = f"{reader[:-1]}, encoding='latin-1')"
+        connection.execute(f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT * FROM {reader}", [pattern])  # noqa: S608 - quoted
     _settle_dates(connection, table)
     return Loaded(table=table, source=source)
 

@@ -229,16 +229,24 @@ def _typed(column: Column) -> str:
 
 
 def _unknown_column(name: str, tree: exp.Expr, tables: Sequence[Table]) -> str:
-    written = next((node.this for node in tree.find_all(exp.Column) if node.name.lower() == name.lower()), None)
-    shown = written.name if isinstance(written, exp.Identifier) else name
-    used = [table for table in tables if any(node.name.lower() == table.name for node in tree.find_all(exp.Table))]
+    written = next((node for node in tree.find_all(exp.Column) if node.name.lower() == name.lower()), None)
+    shown = written.name if written else name
+    used = _meant(written.table if written else "", tree, tables)
     elsewhere = [table.name for table in tables if table not in used and table.column(name)]
     sentence = f"There is no column {shown} in {' or '.join(table.name for table in used) or 'the query'}."
     if elsewhere:
         return f"{sentence} It is a column of {' and '.join(elsewhere)}."
-    if isinstance(written, exp.Identifier) and written.quoted:
+    if written and isinstance(written.this, exp.Identifier) and written.this.quoted:
         sentence = f"{sentence} If it is a text and not a column, write it in single quotes: '{shown}'."
     return f"{sentence} {_nearest(name, [column.name for table in used for column in table.columns], 'columns')}"
+
+
+def _meant(qualifier: str, tree: exp.Expr, tables: Sequence[Table]) -> list[Table]:
+    """The tables that a column written with `qualifier` could be of: one, if that names a table or its alias."""
+    named = list(tree.find_all(exp.Table))
+    meant = {node.name.lower() for node in named if qualifier.lower() in {node.alias_or_name.lower(), ""}}
+    names = meant or {node.name.lower() for node in named}
+    return [table for table in tables if table.name in names]
 
 
 def _stored(scope: Scope, column: exp.Column, tables: Sequence[Table]) -> tuple[Table, Column] | None:

@@ -55,7 +55,8 @@ def chat_in_json(
         now = session.situation()
         summary = _summary(session, seen, before, now)
         _line({"event": "summary", "namespace": [], "data": summary})
-        return FAILED if seen.error else WAITS if now.waiting else DONE
+        unanswered = bool(summary["findings"]) and summary["findings"][-1].get("status") == "failed"
+        return FAILED if seen.error or unanswered else WAITS if now.waiting else DONE
 
 
 def _prepare(where: Where, settings: Settings, screen: Screen) -> None:
@@ -113,7 +114,7 @@ class _Talk:
             return WAITS
         turn = self._session.ask(question)
         self._closing(turn)
-        if turn.failed:
+        if turn.failed or turn.unanswered:
             return FAILED
         return DONE if self._settle() else WAITS
 

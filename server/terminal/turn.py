@@ -25,6 +25,8 @@ class Turn:
         self.run_id = ""
         self.failed = ""
         """The run's error as a line; empty if there is none."""
+        self.unanswered = False
+        """Whether the specialist itself said that it has no answer."""
         self._screen = screen
         self._assistant = assistant
         self._agent = ""
@@ -131,6 +133,7 @@ class Turn:
         """The specialist's sentence, unless it was streamed just as it stands."""
         if answer.strip() != self._said.strip():
             self._screen.answer(answer)
+        self.unanswered = status == "failed"
         if status != "ok":
             self._screen.step(f"ended {status.replace('_', ' ')}", doubtful=True)
         self._answered = self._owed = True

@@ -52,6 +52,16 @@ def step(name: str, **told: Any) -> Event:
     return Event(name="custom", namespace=ANALYST, data={"type": "step", "agent": "sql_analyst", "step": name, **told})
 
 
+@pytest.mark.parametrize(("status", "unanswered"), [("ok", False), ("partial", False), ("failed", True)])
+def test_a_question_without_an_answer_is_known(status: str, *, unanswered: bool) -> None:
+    """A script that asks one question learns from the exit code that the specialist has no answer."""
+    turn = Turn(Screen(Console(file=io.StringIO())), "assistant")
+
+    turn.show(step("ended", status=status, answer="said"))
+
+    assert turn.unanswered is unanswered
+
+
 def tokens(*pieces: str) -> Sequence[Event]:
     """A streamed answer."""
     data = [{"type": "AIMessageChunk", "id": "m", "content": piece} for piece in pieces]

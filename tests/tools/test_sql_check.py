@@ -84,6 +84,10 @@ def test_a_good_query_passes(sql: str) -> None:
         ("SELECT Weight FROM cars", "no column Weight in cars. Use Weight_in_lbs"),
         ("SELECT c.Weight FROM cars c", "Use Weight_in_lbs"),
         ("SELECT price FROM cars", "It is a column of stocks"),
+        (
+            "SELECT c.price FROM cars c JOIN stocks s ON c.Year = s.date",
+            "no column price in cars. It is a column of stocks",
+        ),
         ('SELECT price FROM stocks WHERE symbol = "MSFT"', "single quotes: 'MSFT'"),
         ("SELECT Name FROM cars WHERE Year LIKE '1970%'", r"Use year\(year\) = 1970"),
         ("SELECT Name FROM cars WHERE Year = '1970'", "'1970' is none"),

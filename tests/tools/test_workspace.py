@@ -165,6 +165,26 @@ async def test_queries_run_at_the_same_time(workspace: Workspace) -> None:
     assert [result.rows[0][0] for result in found] == list(range(20))
 
 
+async def test_older_encodings_are_read(tmp_path: Path) -> None:
+    """A CSV file that isn't UTF-8 is read as Latin-1, which is what such files almost always are."""
+    (tmp_path / "menu.csv").write_bytes("id,name\n1,éclair\n2,café\n".encode("latin-1"))
+
+    async with await Workspace.open(tmp_path) as opened:
+        found = await opened.query("SELECT name FROM menu ORDER BY id")
+
+    assert found.rows == (("éclair",), ("café",))
+
+
+async def test_an_empty_file_is_no_table(tmp_path: Path) -> None:
+    """A file of no bytes is named and left out: a table without columns would only mislead."""
+    (tmp_path / "nothing.csv").touch()
+    (tmp_path / "some.csv").write_text("a\n1\n")
+
+    async with await Workspace.open(tmp_path) as opened:
+        assert [table.name for table in opened.tables] == ["some"]
+        assert [(one.source, one.reason) for one in opened.skipped] == [("nothing.csv", "it is empty")]
+
+
 async def test_files_that_dont_fit_are_named(folder: Path, tmp_path: Path) -> None:
     """A broken file and a link out of the folder are skipped with a reason; hidden files and reports are ignored."""
     (folder / "broken.parquet").write_bytes(b"nothing")
