@@ -184,6 +184,13 @@ class RunLifecycle(Protocol):
         """End the run: last event, run status, thread status and the release of the next run. Raises StaleClaim."""
         ...
 
+    async def release(self, claim: Claim) -> None:
+        """Give the run back, unfinished: another worker may claim it at once, and it isn't counted as lost.
+
+        For a worker that is told to stop. Raises StaleClaim.
+        """
+        ...
+
     async def sweep(self) -> Sequence[str]:
         """Take runs whose lease ran out from their workers; ids of those made ready again.
 

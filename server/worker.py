@@ -41,8 +41,7 @@ _OUTCOMES: dict[TerminalStatus, names.Outcome] = {
 async def working(services: Services, concurrency: int) -> AsyncGenerator[None]:
     """Work up to `concurrency` runs at a time in this process, and look for lost ones, until the context ends.
 
-    A run that is cut off by the end isn't ended: its lease runs out and another worker goes on from
-    its last checkpoint.
+    A run that is cut off by the end is given back: another worker goes on from its last checkpoint.
     """
     name = f"{socket.gethostname()}-{uuid4().hex[:8]}"
     stopping = asyncio.Event()
@@ -93,7 +92,7 @@ async def _sweep_forever(services: Services) -> None:
 
 
 async def work(services: Services, claimed: Claimed) -> None:
-    """Work one claimed run to its end, beating all the while.
+    """Work one claimed run to its end, beating all the while. Cancelled, it gives the run back to other workers.
 
     Raises:
         StoreUnavailable: Redis went away; the run stays as it is and is taken over later.
@@ -106,10 +105,19 @@ async def work(services: Services, claimed: Claimed) -> None:
             await task
     except StaleClaim as error:
         logger.warning("%s: another worker goes on", error)
+    except asyncio.CancelledError:
+        await _cancelled(attempt, beating)
+        await services.runs.release(claimed.claim)
+        raise
     finally:
-        for task in (attempt, beating):
-            task.cancel()
-        await asyncio.gather(attempt, beating, return_exceptions=True)
+        await _cancelled(attempt, beating)
+
+
+async def _cancelled(*tasks: asyncio.Task[None]) -> None:
+    """Cancel the tasks and wait for their end: a run is given back only when its graph no longer works."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _beat_forever(services: Services, claimed: Claimed) -> None:

@@ -165,6 +165,15 @@ class RedisRuns:
         """
         await self._finish(claim, ending)
 
+    async def release(self, claim: Claim) -> None:
+        hint = (claim.thread_id, claim.run_id)
+        with answering(self._client):
+            now_ms = await self._scripts.run("run_release", keys=[self._keys.run(*hint)], args=[claim.epoch])
+        if now_ms is None:
+            raise StaleClaim(claim.run_id, epoch=claim.epoch)
+        with self._hinting():
+            await self._hints.ready(hint, int(now_ms))
+
     async def sweep(self) -> Sequence[str]:
         """See `RunLifecycle.sweep`. Three round trips for each 200 runs that haven't ended, and what must be written.
 

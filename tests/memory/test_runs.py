@@ -286,3 +286,20 @@ async def test_what_a_step_costs(life: Life, redis_url: str, keys: Keys) -> None
             await cost("finish", counted.runs.finish(claim, Ending(status="success")))
 
     assert costs == {"create": 3, "queue": 2, "claim": 2, "append": 1, "beat": 1, "finish": 2}
+
+
+async def test_a_run_given_back_is_claimed_at_once(life: Life) -> None:
+    """A worker that is told to stop hands its run on; what it held before is void."""
+    thread_id = await life.thread()
+    run = await life.submit(thread_id)
+    first = await life.claim()
+
+    await life.runs.release(first.claim)
+    second = await life.claim()
+
+    assert second.request.run_id == run.request.run_id
+    assert (second.claim.attempt, second.claim.epoch > first.claim.epoch) == (2, True)
+    with pytest.raises(StaleClaim):
+        await life.runs.release(first.claim)
+    with pytest.raises(StaleClaim):
+        await life.runs.append(first.claim, [("late", b"{}")])

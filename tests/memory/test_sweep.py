@@ -136,3 +136,14 @@ async def test_many_sweepers_take_a_run_over_once(brief: Life) -> None:
     assert [run.request.run_id] in [list(one) for one in swept]
     assert (await brief.claim()).claim.attempt == 2
     assert await brief.nothing_to_claim()
+
+
+async def test_giving_back_is_not_losing(brief: Life) -> None:
+    """However often a run was handed on in order, it still has its three attempts against loss."""
+    run = await brief.submit(await brief.thread())
+    for _ in range(5):
+        await brief.runs.release((await brief.claim()).claim)
+    claimed = await brief.claim()
+
+    assert await brief.lose(claimed) == [run.request.run_id]
+    assert (await brief.claim()).claim.attempt == claimed.claim.attempt + 1
