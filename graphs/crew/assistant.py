@@ -16,6 +16,7 @@ from langgraph.graph import END, START, StateGraph
 from motet.errors import InvalidInput
 from motet.graphs.crew.report import build_report
 from motet.graphs.crew.sql_analyst import ModelFactory, build_sql_analyst
+from motet.graphs.registry import Graph
 from motet.graphs.state import State
 from motet.tools.reports import build_save_report
 from motet.tools.workspace import Workspace
@@ -38,12 +39,17 @@ def build_assistant(model: ModelFactory, workspace: Workspace) -> Builder:
     specialists that do such different things, the person's own words decide, and no model is asked.
     """
     builder = Builder(State)
-    builder.add_node("sql_analyst", build_sql_analyst(model, workspace).compile(name="sql_analyst"))
-    builder.add_node("report", build_report(build_save_report(workspace.folder)).compile(name="report"))
+    builder.add_node("sql_analyst", _specialist("sql_analyst", build_sql_analyst(model, workspace)))
+    builder.add_node("report", _specialist("report", build_report(build_save_report(workspace.folder))))
     builder.add_conditional_edges(START, route, {"sql_analyst": "sql_analyst", "report": "report"})
     builder.add_edge("sql_analyst", END)
     builder.add_edge("report", END)
     return builder
+
+
+def _specialist(name: str, builder: StateGraph[Any, Any, Any, Any]) -> Graph:
+    """A compiled specialist that traces know as an agent: LangChain and OpenTelemetry each read a name of their own."""
+    return builder.compile(name=name).with_config(metadata={"lc_agent_name": name, "agent_name": name})
 
 
 def route(state: State) -> Literal["sql_analyst", "report"]:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.support import free_port, wait_until
 
 
@@ -63,6 +64,17 @@ class Receiver:
         assert request.headers["content-type"] == "application/x-protobuf"
         self.spans.append(await request.body())
         return Response(media_type="application/x-protobuf")
+
+    def span_names(self, trace_id: str | None = None) -> set[str]:
+        """Names of the spans that arrived, of one trace (hex) if it is given."""
+        return {
+            span.name
+            for body in self.spans
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+            if trace_id in {None, span.trace_id.hex()}
+        }
 
 
 @asynccontextmanager

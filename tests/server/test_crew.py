@@ -16,8 +16,10 @@ from uuid import uuid4
 import httpx
 import pytest
 import pytest_asyncio
+from tests.observability.receiver import Receiver, receiving
 from tests.server.openai_server import OpenAIServer, Reply, openai_server
 from tests.server.running import Running, serving
+from tests.support import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 """The model's server lives in the session's loop, so that has to run while a test waits."""
@@ -40,6 +42,8 @@ class Crew:
     """The unmodified SDK's."""
     model: OpenAIServer
     workspace: Path
+    receiver: Receiver
+    """Where its spans go."""
 
     async def thread(self, reply: Reply | None = None) -> str:
         """A new thread; from now on the model answers by `reply`, and none of its calls is counted yet."""
@@ -59,8 +63,10 @@ async def analysing(folder: Path, redis_url: str, **env: str) -> AsyncGenerator[
     workspace = folder / "workspace"
     workspace.mkdir()
     (workspace / "fruit.csv").write_text("name,price\npear,2\npear,4\napple,1\n")
-    async with openai_server(answering()) as model:
+    async with openai_server(answering()) as model, receiving() as receiver:
         settings = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.port}",
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
             "MOTET_REDIS_URL": redis_url,
             "MOTET_TENANT": uuid4().hex,
             "MOTET_MODEL": "openai:scripted",
@@ -71,7 +77,7 @@ async def analysing(folder: Path, redis_url: str, **env: str) -> AsyncGenerator[
             serving("--workspace", str(workspace), data_dir=folder / "data", env=settings | env) as server,
             server.client() as client,
         ):
-            yield Crew(server, client, model, workspace)
+            yield Crew(server, client, model, workspace, receiver)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -120,6 +126,25 @@ async def test_a_question_becomes_an_answer_with_its_rows_and_a_report(crew: Cre
     assert f"reports/{report.name}" in values["messages"][-1]["content"]
     assert "The average price of a pear is 3." in report.read_text()
     assert SQL in report.read_text()
+
+
+async def test_the_trace_names_workflow_agent_model_and_tool(crew: Crew) -> None:
+    """Spans of one answer: the run, the workflow, the specialist as an agent, its nodes, model calls and tool call."""
+    crew.receiver.spans.clear()
+    await crew.client.runs.wait(await crew.thread(), "assistant", input=asked(QUESTION))
+    expected = {
+        "run assistant",
+        "invoke_workflow assistant",
+        "invoke_node sql_analyst",
+        "invoke_agent sql_analyst",
+        "invoke_node draft",
+        "chat scripted",
+        "execute_tool query_workspace",
+    }
+
+    await wait_until(lambda: expected <= crew.receiver.span_names(), description="all spans arrived")
+
+    assert b"average price" not in b"".join(crew.receiver.spans)
 
 
 async def test_a_rejected_report_is_not_written(crew: Crew) -> None:

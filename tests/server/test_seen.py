@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import orjson
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.observability.receiver import receiving
 from tests.server.running import PROJECT, environment, serving
 
@@ -30,7 +29,7 @@ async def test_a_run_is_seen_by_every_observer(redis_url: str, tmp_path: Path) -
         async with serving("--config", str(PROJECT), data_dir=tmp_path, env=env) as server:
             thread_id, run_id = await _run(server.url)
 
-    assert {"POST /threads/{thread_id}/runs/wait", "run echo", "invoke_node echo"} <= _spans_of_trace(receiver.spans)
+    assert {"POST /threads/{thread_id}/runs/wait", "run echo", "invoke_node echo"} <= receiver.span_names(TRACE)
     root = receiver.runs[run_id]
     assert (root["name"], root.get("parent_run_id")) == ("echo", None)
     assert root["outputs"]["messages"][-1]["content"] == "echo: hello"
@@ -52,17 +51,6 @@ async def _run(url: str) -> tuple[str, str]:
         )
         assert answer.json()["log"] == ["turn 1"]
         return thread_id, answer.headers["Content-Location"].rpartition("/")[2]
-
-
-def _spans_of_trace(sent: list[bytes]) -> set[str]:
-    return {
-        span.name
-        for body in sent
-        for resource in ExportTraceServiceRequest.FromString(body).resource_spans
-        for scope in resource.scope_spans
-        for span in scope.spans
-        if span.trace_id.hex() == TRACE
-    }
 
 
 async def _motet(*arguments: str, env: dict[str, str]) -> Any:
