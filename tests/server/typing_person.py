@@ -18,6 +18,8 @@ from tests.support import wait_until
 
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|[\x01\x02\x07]")
 _ROWS, _COLUMNS = 50, 100
+_UNMUTED = ("env", "--default-signal=INT")
+"""A terminal's programs hear Ctrl-C; those of a job in the background, as which tests may run, are born deaf to it."""
 
 
 class Person:
@@ -68,7 +70,7 @@ async def at_terminal(*arguments: str, env: Mapping[str, str]) -> AsyncGenerator
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "motet.server", *arguments,
+        *_UNMUTED, sys.executable, "-m", "motet.server", *arguments,
         stdin=theirs, stdout=theirs, stderr=theirs, env={**env, "TERM": "xterm-256color"}, start_new_session=True,
     )  # fmt: skip
     os.close(theirs)
