@@ -32,7 +32,7 @@ async def test_no_report_is_written_over(tmp_path: Path) -> None:
     ("title", "name"),
     [
         ("../../etc/passwd", "etc-passwd.md"),
-        ("/root/.ssh/id", "root-ssh-id.md"),
+        ("/home/ada/.ssh/id", "home-ada-ssh-id.md"),
         ("..", "report.md"),
         ("Überblick: Größe", "uberblick-groe.md"),
         ("x" * 500, f"{'x' * 80}.md"),
