@@ -15,15 +15,11 @@ Outcome = Literal["ok", "error", "interrupted", "cancelled"]
 SCOPE: Final = "motet"
 """Instrumentation scope of our own spans."""
 
-# Spans
+# Spans of our own; those of workflows, agents, models and tools are named by the official instrumentation
 RUN: Final = "run"
 """`run {graph}`: one attempt of a worker at a run."""
 INVOKE_NODE: Final = "invoke_node"
 """`invoke_node {node}`: one execution of a LangGraph node."""
-INVOKE_WORKFLOW: Final = "invoke_workflow"
-INVOKE_AGENT: Final = "invoke_agent"
-CHAT: Final = "chat"
-EXECUTE_TOOL: Final = "execute_tool"
 
 # Attributes of the GenAI conventions
 OPERATION_NAME: Final = "gen_ai.operation.name"

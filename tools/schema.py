@@ -45,11 +45,6 @@ class Column:
         """Whether it holds numbers."""
         return self.type in _NUMBERS or self.type.startswith("DECIMAL")
 
-    @property
-    def is_text(self) -> bool:
-        """Whether it holds texts."""
-        return self.type == "VARCHAR"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from motet.errors import ServerRefused
+from motet.errors import OperatorError, ServerRefused
 from motet.server.settings import Settings
 from motet.server.terminal import approvals, prompt, weights
 from motet.server.terminal.conversation import CONFLICT, UNPROCESSABLE, Event, Situation, Waiting
@@ -36,6 +36,9 @@ def chat(
                 return talk.once(question) if question is not None else talk.on()
             except KeyboardInterrupt:
                 return talk.left()
+            except OperatorError:
+                talk.stranded()
+                raise
     except KeyboardInterrupt:
         screen.close()
         return LEFT
@@ -131,9 +134,14 @@ class _Talk:
                 self._screen.say("Nothing was decided; the thread waits, for as long as it takes.")
             case _:
                 pass
+        self.stranded()
+        return {"run": LEFT, "decision": WAITS}.get(self._session.phase, DONE)
+
+    def stranded(self) -> None:
+        """The talk can't go on here: say how to come back to the thread."""
+        self._screen.close()
         self._screen.say(f"Thread {self._session.conversation.thread_id}. Go on with:")
         self._say_how_to_go_on()
-        return {"run": LEFT, "decision": WAITS}.get(self._session.phase, DONE)
 
     def _take(self, question: str) -> bool:
         """One turn of a talk; what the server refuses is said, and the talk goes on."""

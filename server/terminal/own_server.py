@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -67,11 +66,6 @@ class OwnServer:
                 self._process.kill()
                 await self._process.wait()
         await asyncio.gather(*self._draining)
-
-    @property
-    def last_words(self) -> Sequence[str]:
-        """The end of what it wrote to its standard error."""
-        return list(self._complained)
 
     async def _wait_until_ready(self) -> None:
         assert self._process.stdout is not None

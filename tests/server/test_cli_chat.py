@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from tests.server.running import PROJECT, Running, environment
+from tests.server.running import PROJECT, Running, environment, serving
 from tests.server.typing_person import at_terminal, without_terminal
 from tests.support import free_port, wait_until
 
@@ -192,6 +193,21 @@ async def test_ctrl_c_leaves_the_run_to_the_server(server: Running, client: Any,
 
     await wait_until(ended, description="the run's end")
     assert (await state_of(client, thread_id))["n"] == 20
+
+
+async def test_a_server_that_vanishes_leaves_the_way_back(redis_url: str, tmp_path: Path) -> None:
+    """A person whose server is killed under the talk is told so, and how to go on with the thread."""
+    env = {"MOTET_REDIS_URL": redis_url, "MOTET_TENANT": "vanished"}
+    async with (
+        serving("--config", str(PROJECT), data_dir=tmp_path, env=env) as doomed,
+        at_terminal("chat", "--url", doomed.url, "--assistant", "echo", env=environment(tmp_path)) as person,
+    ):
+        await person.sees("you >")
+        await doomed.stop(signal.SIGKILL)
+        person.types("hello?")
+        await person.sees(f"chat --url {doomed.url} --thread ")
+        await person.sees("does not answer")
+        assert await person.leaves() == 4
 
 
 async def test_ctrl_c_at_a_decision_leaves_it_waiting(server: Running, client: Any, tmp_path: Path) -> None:
