@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     heartbeat_seconds: Positive = 10.0
     sweep_seconds: Positive = 5.0
     """How often lost runs are looked for."""
+    alive_file: Path | None = None
+    """Touched after each look for lost runs, so its age tells a health check that loop and Redis answer."""
 
     budget_model_calls: AtLeastOne = 50
     budget_tool_calls: AtLeastOne = 100

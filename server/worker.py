@@ -84,6 +84,8 @@ async def _sweep_forever(services: Services) -> None:
         try:
             for run_id in await services.runs.sweep():
                 logger.warning("run %s was lost by its worker and is ready again", run_id)
+            if services.settings.alive_file is not None:
+                await asyncio.to_thread(services.settings.alive_file.touch)
         except OperatorError as error:
             logger.warning("sweeper: %s", error)
         except Exception:

@@ -90,7 +90,7 @@ def demo(settings: Settings, *, workspace: Path | None, data_dir: Path | None, a
             outcome = Outcome(
                 workspace=str(folder), thread_id=session.conversation.thread_id, server=list(session.told)
             )
-            _Demonstration(session, screen, outcome, auto=as_json or not prompt.can_ask()).play()
+            _Demonstration(session, screen, outcome, auto=not prompt.can_ask()).play()
             screen.working("comparing the answers with the data")
             asyncio.run(_look_back(settings, folder, outcome, session.situation().findings))
         outcome.seconds = round(time.monotonic() - began, 1)

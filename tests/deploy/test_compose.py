@@ -160,6 +160,7 @@ async def deployment(project: Path) -> AsyncIterator[Deployment]:
         "2024": str(server_port),
         "/workspace": str(project / "workspace"),
         "/data": str(project / "data"),
+        "/tmp/motet-alive": str(project / "alive"),  # noqa: S108 - a path inside the container
     }
     composition = Composition({"MOTET_AUTH": KEY, "MOTET_WORKSPACE": "./data"}, places)
     assert composition.names == {"redis", "server", "worker"}
@@ -181,6 +182,8 @@ async def deployment(project: Path) -> AsyncIterator[Deployment]:
         command, log = (motet, *declared.command, *config), project / "worker.log"
         worker = await stack.enter_async_context(running(command, declared.environment, log))
         await wait_until(lambda: server.passes(check), description="the server is healthy", timeout_s=40)
+        alive = (sys.executable, *declared.healthcheck[1:])
+        await wait_until(lambda: worker.passes(alive), description="the worker is healthy", timeout_s=40)
         yield Deployment(url=f"http://127.0.0.1:{server_port}", worker_pid=worker.process.pid)
 
 
