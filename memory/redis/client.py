@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection, ConnectionPool, parse_url
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.backoff import EqualJitterBackoff, NoBackoff
 from redis.exceptions import AuthenticationError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -43,8 +43,9 @@ async def connect(url: str) -> Redis:
 
     Bytes in, bytes out. A read waits as long as its command does, so blocking reads aren't cut; a
     dead peer is noticed by TCP instead. RESP2, whose replies are the same on every server. A
-    connection that is down is opened again with growing, jittered pauses (about 2 s in all); a
-    command is never sent twice, because nobody knows whether the first one was done.
+    connection that is down, or whose server still reads its file, is opened again with growing,
+    jittered pauses (1.5 to 3 s in all); a command is never sent twice, because nobody knows whether
+    the first one was done. Opening costs one PING.
 
     Close it with `aclose()`. What the server's settings endanger is logged, not refused.
 
@@ -88,15 +89,26 @@ def address(client: Redis) -> str:
 
 
 class _PatientPool(ConnectionPool):
-    """Retries connecting and nothing else: the library's own policy would send a command again, too."""
+    """Retries connecting and nothing else: the library's own policy would send a command again, too.
+
+    A server that is reading its file accepts connections and refuses commands (LOADING), so a new
+    connection counts as open once it has answered a PING.
+    """
 
     async def ensure_connection(self, connection: AbstractConnection) -> None:
         async def close(_: Exception) -> None:
             await connection.disconnect()
 
-        reconnecting = Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.8), retries=6)
+        async def answered() -> None:
+            new = not connection.is_connected
+            await super(_PatientPool, self).ensure_connection(connection)
+            if new:
+                await connection.send_command("PING")
+                await connection.read_response()
+
+        reconnecting = Retry(EqualJitterBackoff(base=0.05, cap=0.8), retries=6)
         await reconnecting.call_with_retry(
-            lambda: super(_PatientPool, self).ensure_connection(connection),
+            answered,
             close,
             is_retryable=lambda error: not isinstance(error, AuthenticationError),
         )

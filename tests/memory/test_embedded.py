@@ -154,6 +154,23 @@ async def test_a_command_sent_while_the_server_is_down_waits_for_it(tmp_path: Pa
         assert await asking == b"yes"
 
 
+async def test_a_command_sent_while_the_server_reads_its_file_waits_for_it(tmp_path: Path) -> None:
+    """A server that accepts connections and still refuses commands is waited for like one that is down."""
+    embedded = EmbeddedRedis(tmp_path)
+    async with embedded as url, connected(url) as client:
+        await client.set("kept", "yes")
+        await client.connection_pool.disconnect()
+        await kill_server(url)
+        written = next((tmp_path / "redis").glob("appendonlydir/*.incr.aof"))
+        with written.open("ab") as file:
+            file.write(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" * 200_000)
+        asking = asyncio.ensure_future(client.get("kept"))
+
+        await embedded.ensure()
+
+        assert await asking == b"yes"
+
+
 async def test_users_that_find_it_dead_at_once_start_one(tmp_path: Path) -> None:
     """Several supervisors that notice a death together end up with one server."""
     users = [EmbeddedRedis(tmp_path) for _ in range(3)]
