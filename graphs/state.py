@@ -12,6 +12,46 @@ from motet.graphs.correction import Attempt, Status
 from motet.tools.values import Value
 
 
+class Quote(TypedDict):
+    """Words of a document, as they stand there."""
+
+    file: str
+    """Path in the workspace, with `/`."""
+    start: int
+    """Character of the document's text where the quote begins."""
+    end: int
+    """Character after its last."""
+    text: str
+    """The very characters from `start` to `end`."""
+
+
+class Query(TypedDict):
+    """A query that ran, and what it gave."""
+
+    sql: str
+    columns: list[str]
+    rows: list[list[Value]]
+    truncated: bool
+    """Whether there were more rows than are kept here."""
+
+
+class Claim(TypedDict):
+    """A sentence or two that somebody may rely on, with all it rests on."""
+
+    text: str
+    quotes: list[Quote]
+    queries: list[Query]
+
+
+class Brief(TypedDict):
+    """What a specialist is told besides the question; it never gets the conversation."""
+
+    context: str
+    """What was said before that the question leans on; empty if nothing."""
+    problems: list[str]
+    """What a check found wrong with an earlier answer to the question, oldest first; empty the first time."""
+
+
 class Finding(TypedDict):
     """What one specialist found out about one question, with what it rests on."""
 
@@ -31,12 +71,15 @@ class Finding(TypedDict):
     """Whether there were more rows than are kept here."""
     attempts: list[Attempt]
     """What was tried before and why it was given up, oldest first."""
+    claims: NotRequired[list[Claim]]
+    """What the answer says, claim by claim; none where there is no answer."""
 
 
 class Conversation(TypedDict):
     """What a specialist needs to begin: the question is the last human message."""
 
     messages: Annotated[list[AnyMessage], add_messages]
+    brief: NotRequired[Brief]
 
 
 class State(Conversation):

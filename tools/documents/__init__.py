@@ -1,0 +1,1 @@
+"""A workspace's documents: read, split, indexed, searched and quoted."""
