@@ -10,7 +10,7 @@ from pathlib import Path
 from motet.tools.index import Wheel
 
 
-def make_wheel(folder: Path, project: str, members: Mapping[str, bytes]) -> Wheel:
+def make_wheel(folder: Path, project: str, members: Mapping[str, bytes], *, description: str = "") -> Wheel:
     """Write `project` 1.0 with `members` into `folder` and return its pin."""
     name = project.replace("-", "_")
     info = f"{name}-1.0.dist-info"
@@ -18,7 +18,7 @@ def make_wheel(folder: Path, project: str, members: Mapping[str, bytes]) -> Whee
     with zipfile.ZipFile(path, "w") as archive:
         for member, content in members.items():
             archive.writestr(member, content)
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {project}\nVersion: 1.0\n")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {project}\nVersion: 1.0\n\n{description}")
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{info}/RECORD", "")
     content = path.read_bytes()

@@ -1,6 +1,6 @@
-"""The sample workspace: five real data sets, openly published, in four file formats.
+"""The sample workspace: five real data sets in four file formats, and three real documents, openly published.
 
-They come from the `vega-datasets` wheel. Values are kept; where a format asks for it (a date written
+They come from the `vega-datasets` wheel. Values and words are kept; where a format asks for it (a date written
 "Jan 1 2000") the writing changes, and SOURCES.md says so beside each source and licence.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from motet.errors import InvalidWorkspace
+from motet.tools import sample_documents
 from motet.tools.index import Progress, Wheel, copy_member, download_wheel, require_space, scratch_folder
 
 VEGA_DATASETS = Wheel(
@@ -36,13 +37,13 @@ _WHAT = "the sample data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
+class SampleFile:
     """One file of the sample workspace: where it comes from and how it is written."""
 
     file: str
     """Its name in the workspace."""
     member: str
-    """Its path inside the wheel."""
+    """Its path inside the wheel; `{info}` stands for the wheel's own folder of metadata."""
     about: str
     """What it holds, by what was its source published, and under which terms; for SOURCES.md."""
     changed: str
@@ -85,22 +86,27 @@ def _marked(folder: Path, wheel: Wheel) -> bool:
         written = (folder / _MARKER).read_text(encoding="utf-8")
     except OSError:
         return False
-    return written == _fingerprint(wheel) and all((folder / dataset.file).is_file() for dataset in DATASETS)
+    return written == _fingerprint(wheel) and all((folder / one.file).is_file() for one in (*DATASETS, *DOCUMENTS))
 
 
 def _fingerprint(wheel: Wheel) -> str:
     """Changes when the source or this recipe does."""
-    return hashlib.sha256(Path(__file__).read_bytes() + wheel.sha256.encode()).hexdigest()
+    recipe = b"".join(Path(module).read_bytes() for module in (__file__, sample_documents.__file__))
+    return hashlib.sha256(recipe + wheel.sha256.encode()).hexdigest()
+
+
+def _member(one: SampleFile, wheel: Wheel) -> str:
+    return one.member.format(info=f"{wheel.project.replace('-', '_')}-{wheel.version}.dist-info")
 
 
 def _write_all(archive: Path, wheel: Wheel, scratch: Path, folder: Path) -> None:
-    for dataset in DATASETS:
+    for one in (*DATASETS, *DOCUMENTS):
         source = scratch / "source"
         with source.open("wb") as taken:
-            copy_member(archive, dataset.member, taken)
-        written = scratch / dataset.file
-        dataset.write(source, written)
-        written.replace(folder / dataset.file)
+            copy_member(archive, _member(one, wheel), taken)
+        written = scratch / one.file
+        one.write(source, written)
+        written.replace(folder / one.file)
     for name, text in (("SOURCES.md", _sources(wheel)), (_MARKER, _fingerprint(wheel))):
         (scratch / name).write_text(text, encoding="utf-8")
         (scratch / name).replace(folder / name)
@@ -132,7 +138,7 @@ def _sqlite(source: Path, target: Path) -> None:
 
 
 DATASETS = (
-    Dataset(
+    SampleFile(
         file="airports.csv",
         member="vega_datasets/_data/airports.csv",
         about=(
@@ -142,7 +148,7 @@ DATASETS = (
         changed="nothing",
         write=_keep,
     ),
-    Dataset(
+    SampleFile(
         file="seattle_weather.csv",
         member="vega_datasets/_data/seattle-weather.csv",
         about=(
@@ -152,7 +158,7 @@ DATASETS = (
         changed="nothing",
         write=_keep,
     ),
-    Dataset(
+    SampleFile(
         file="us_employment.parquet",
         member="vega_datasets/_data/us-employment.csv",
         about=(
@@ -163,7 +169,7 @@ DATASETS = (
         changed="CSV to Parquet",
         write=_parquet,
     ),
-    Dataset(
+    SampleFile(
         file="stocks.sqlite",
         member="vega_datasets/_data/stocks.csv",
         about=(
@@ -173,7 +179,7 @@ DATASETS = (
         changed="CSV to SQLite; dates written as 2000-01-01 instead of Jan 1 2000",
         write=_sqlite,
     ),
-    Dataset(
+    SampleFile(
         file="cars.jsonl",
         member="vega_datasets/_data/cars.json",
         about=(
@@ -185,19 +191,51 @@ DATASETS = (
         write=_json_lines,
     ),
 )
-"""The sample workspace's files."""
+"""The sample workspace's data."""
+
+DOCUMENTS = (
+    SampleFile(
+        file="catalogue.html",
+        member="vega_datasets/dataset_info.json",
+        about=(
+            "What 18 of the package's data sets hold, who published them and when, with references, in the words of "
+            "the package's authors. Part of the package: MIT licence, see LICENSE.txt."
+        ),
+        changed=(
+            "JSON to an HTML page with a heading for each data set; links and footnote marks of reStructuredText "
+            "(`[1]_`) to links of HTML and plain text (`[1]`)"
+        ),
+        write=sample_documents.write_catalogue,
+    ),
+    SampleFile(
+        file="README.md",
+        member="{info}/METADATA",
+        about="The package's own introduction. Part of the package: MIT licence, see LICENSE.txt.",
+        changed="the headers before the text, and the images of build states, are left out",
+        write=sample_documents.write_readme,
+    ),
+    SampleFile(
+        file="LICENSE.txt",
+        member="{info}/LICENSE",
+        about="The package's licence: MIT, Copyright (c) 2018 Jake Vanderplas.",
+        changed="nothing",
+        write=_keep,
+    ),
+)
+"""The sample workspace's documents; SOURCES.md is one more."""
 
 
 def _sources(wheel: Wheel) -> str:
     """SOURCES.md: where each file comes from and on which terms."""
     head = (
-        "# Where this data comes from\n\n"
+        "# Where these files come from\n\n"
         f"All files were taken from the Python package `{wheel.project}` {wheel.version} "
         "(https://github.com/altair-viz/vega_datasets; package licence: MIT, Copyright (c) 2018 Jake Vanderplas), "
         f"wheel SHA-256 `{wheel.sha256}`. The package's licence covers the package; "
-        "what it says of each data set's own source and licence:\n"
+        "what it says of each data set's own source and licence stands below. "
+        "Values and words are kept; how they are written changed where it says so.\n"
     )
     return head + "".join(
-        f"\n## {dataset.file}\n\n{dataset.about}\n\nIn the package: `{dataset.member}`. Changed: {dataset.changed}.\n"
-        for dataset in DATASETS
+        f"\n## {one.file}\n\n{one.about}\n\nIn the package: `{_member(one, wheel)}`. Changed: {one.changed}.\n"
+        for one in (*DATASETS, *DOCUMENTS)
     )

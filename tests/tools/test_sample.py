@@ -1,4 +1,4 @@
-"""The sample workspace: five data sets in four formats, each with its source named."""
+"""The sample workspace: five data sets in four formats and three documents, each with its source named."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from bs4 import BeautifulSoup
 from tests.tiny_wheels import found_in, make_wheel
 
 from motet.errors import InvalidWorkspace
@@ -23,6 +24,22 @@ MEMBERS = {
     "cars.json": b'[{"Name": "ford", "Horsepower": null}, {"Name": "audi", "Horsepower": 90}]',
 }
 
+DESCRIBED = {
+    "wheat": {
+        "description": "In 1822 Playfair[1]_ drew wages & prices from `public data <https://example.org/?a=1&b=2>`_ .",
+        "references": ["Playfair, W. (1822) 'A <Letter>'.", "https://example.org/2"],
+    },
+    "stocks": {"description": "Closing prices."},
+}
+
+README = """# tiny
+
+[![state](http://img.example.org/a.svg)](https://example.org/a)
+[![style](http://img.example.org/b.svg)](https://example.org/b)
+
+Data, naïvely small. See [here](https://example.org).
+"""
+
 
 def ignore(what: str, done: int, total: int) -> None:
     """Progress that nobody looks at."""
@@ -31,7 +48,16 @@ def ignore(what: str, done: int, total: int) -> None:
 @pytest.fixture
 def wheel(tmp_path: Path) -> Wheel:
     """A wheel with the data sets' first rows."""
-    return make_wheel(tmp_path, "tiny-data", {f"vega_datasets/_data/{name}": rows for name, rows in MEMBERS.items()})
+    return make_wheel(
+        tmp_path,
+        "tiny-data",
+        {
+            **{f"vega_datasets/_data/{name}": rows for name, rows in MEMBERS.items()},
+            "vega_datasets/dataset_info.json": json.dumps(DESCRIBED).encode(),
+            "tiny_data-1.0.dist-info/LICENSE": b"Do what you like.\n",
+        },
+        description=README,
+    )
 
 
 async def test_each_format_holds_its_rows(tmp_path: Path, wheel: Wheel) -> None:
@@ -53,14 +79,34 @@ async def test_each_format_holds_its_rows(tmp_path: Path, wheel: Wheel) -> None:
     assert [json.loads(line)["Horsepower"] for line in lines] == [None, 90]
 
 
+async def test_the_documents_keep_their_words(tmp_path: Path, wheel: Wheel) -> None:
+    """The catalogue has headings, paragraphs and numbered references; the introduction lost its badges only."""
+    folder = await build_sample(tmp_path / "sample", ignore, wheel=wheel, pip_options=found_in(tmp_path))
+
+    page = BeautifulSoup((folder / "catalogue.html").read_text("utf-8"), "html.parser")
+    assert [heading.text for heading in page.find_all("h2")] == ["wheat", "stocks"]
+    assert [paragraph.text for paragraph in page.find_all("p")] == [
+        "In 1822 Playfair[1] drew wages & prices from public data .",
+        "References:",
+        "Closing prices.",
+    ]
+    assert [link["href"] for link in page.find_all("a")] == ["https://example.org/?a=1&b=2"]
+    assert [item.text for item in page.find_all("li")] == DESCRIBED["wheat"]["references"]
+    assert (folder / "README.md").read_text("utf-8") == (
+        "# tiny\n\nData, naïvely small. See [here](https://example.org).\n"
+    )
+    assert (folder / "LICENSE.txt").read_text() == "Do what you like.\n"
+
+
 async def test_every_file_is_listed_with_its_source(tmp_path: Path, wheel: Wheel) -> None:
-    """SOURCES.md has a section for each data file and claims no licence that isn't stated."""
+    """SOURCES.md has a section for each file, names where it stood, and claims no licence that isn't stated."""
     folder = await build_sample(tmp_path / "sample", ignore, wheel=wheel, pip_options=found_in(tmp_path))
 
     text = (folder / "SOURCES.md").read_text()
     files = {path.name for path in folder.iterdir() if not path.name.startswith(".")} - {"SOURCES.md"}
     assert {line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")} == files
     assert text.count("data's own licence") == 2
+    assert "`tiny_data-1.0.dist-info/METADATA`" in text
 
 
 async def test_a_second_build_changes_nothing_and_needs_no_network(tmp_path: Path, wheel: Wheel) -> None:
@@ -74,14 +120,15 @@ async def test_a_second_build_changes_nothing_and_needs_no_network(tmp_path: Pat
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
-async def test_a_deleted_file_comes_back(tmp_path: Path, wheel: Wheel) -> None:
+@pytest.mark.parametrize("lost", ["cars.jsonl", "catalogue.html"])
+async def test_a_deleted_file_comes_back(tmp_path: Path, wheel: Wheel, lost: str) -> None:
     """A workspace that lost a file is built again."""
     folder = await build_sample(tmp_path / "sample", ignore, wheel=wheel, pip_options=found_in(tmp_path))
-    (folder / "cars.jsonl").unlink()
+    (folder / lost).unlink()
 
     await build_sample(folder, ignore, wheel=wheel, pip_options=found_in(tmp_path))
 
-    assert (folder / "cars.jsonl").is_file()
+    assert (folder / lost).is_file()
 
 
 async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, wheel: Wheel) -> None:
