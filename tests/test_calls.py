@@ -18,10 +18,11 @@ from langgraph.errors import GraphInterrupt
 from langgraph.graph import MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, interrupt
-from tests.models import ListedModel, StreamedModel, StuckModel, asked, says
+from tests.models import StuckModel, asked, says
 from tests.support import wait_until
 
 from motet.calls import ModelCall, ModelNext, ToolCall, ToolNext, install, intercepted, place_of
+from motet.testing import ScriptedModel
 
 
 class Witness:
@@ -85,7 +86,7 @@ def a_team() -> Any:
         return f"rain in {city}"
 
     weather = create_agent(
-        ListedModel(answers=[says(tool="look", city="Oslo", call_id="c2"), says("it rains")], model_name="inner"),
+        ScriptedModel([says(tool="look", city="Oslo", call_id="c2"), says("it rains")], model_name="inner"),
         [look],
         name="weather",
     )
@@ -102,7 +103,7 @@ def a_team() -> Any:
         return weather.invoke(asked(question))["messages"][-1].text
 
     def team(name: str) -> Any:
-        model = ListedModel(answers=[says(tool=name, question="Oslo?"), says("take a coat")], model_name="outer")
+        model = ScriptedModel([says(tool=name, question="Oslo?"), says("take a coat")], model_name="outer")
         return create_agent(model, [ask_weather, ask_weather_sync], name="team")
 
     return team
@@ -148,7 +149,7 @@ def test_a_synchronous_graph_is_seen_through_its_threads() -> None:
 
 async def test_a_stream_made_by_a_node_is_one_call() -> None:
     """A node that streams by itself gets each chunk, and the chain sees one call with the whole answer."""
-    witness, model, chunks = Witness(), StreamedModel(answers=[says("one two three")]), list[str]()
+    witness, model, chunks = Witness(), ScriptedModel([says("one two three")]), list[str]()
 
     async def talk(state: MessagesState) -> dict[str, Any]:
         async for chunk in model.astream(state["messages"]):
@@ -159,40 +160,40 @@ async def test_a_stream_made_by_a_node_is_one_call() -> None:
     with intercepted([witness]):
         await graph.ainvoke(asked("count"))
 
-    assert chunks[:3] == ["one ", "two ", "three "]
-    assert witness.seen == ["talk/: listed-1"]
+    assert chunks[:3] == ["one ", "two ", "three"]
+    assert witness.seen == ["talk/: scripted"]
     (result,) = witness.results
     assert isinstance(result, ChatResult)
-    assert result.generations[0].message.text == "one two three "
+    assert result.generations[0].message.text == "one two three"
 
 
 async def test_a_stream_that_falls_back_to_invoke_is_one_call() -> None:
     """A model without streaming answers `astream` through `ainvoke`: one call, asynchronous or not."""
-    witness, model = Witness(), ListedModel(answers=[says("whole")])
+    witness, model = Witness(), ScriptedModel(["whole"] * 2, disable_streaming=True)
 
     with intercepted([witness]):
         texts = [chunk.text async for chunk in model.astream("hello")]
         texts += [chunk.text for chunk in model.stream("hello")]
 
     assert texts == ["whole", "whole"]
-    assert len(witness.models) == len(model.made) == 2
+    assert len(witness.models) == len(model.calls) == 2
 
 
 async def test_streaming_inside_messages_mode_is_one_call() -> None:
     """LangGraph's `messages` mode makes `ainvoke` stream inside; that's the same call."""
-    witness, model = Witness(), StreamedModel(answers=[says("one two")])
+    witness, model = Witness(), ScriptedModel(["one two"])
     agent = create_agent(model, [])
 
     with intercepted([witness]):
         pieces = [message.text async for message, _ in cast("Any", agent.astream(asked("hi"), stream_mode="messages"))]
 
-    assert pieces[:2] == ["one ", "two "]
+    assert pieces[:2] == ["one ", "two"]
     assert len(witness.models) == 1
 
 
 async def test_an_interceptor_may_answer_itself() -> None:
     """An answer given by an interceptor reaches the caller in each way of calling, and nothing is called."""
-    model, ran = StreamedModel(answers=[says("live")]), list[str]()
+    model, ran = ScriptedModel(["live"]), list[str]()
 
     @tool
     def act(what: str) -> str:
@@ -211,12 +212,12 @@ async def test_an_interceptor_may_answer_itself() -> None:
 
     assert answers == ["kept answer"] * 4
     assert results == ["kept result"] * 2
-    assert (model.made, ran) == ([], [])
+    assert (model.calls, ran) == ((), [])
 
 
 async def test_changed_messages_and_arguments_take_effect() -> None:
     """What an interceptor passes on is what the model and the tool get."""
-    model = ListedModel(answers=[says("fine")])
+    model = ScriptedModel(["fine"])
 
     class Changing(Witness):
         async def model(self, call: ModelCall, proceed: ModelNext) -> ChatResult:
@@ -239,7 +240,7 @@ async def test_changed_messages_and_arguments_take_effect() -> None:
         await model.ainvoke("q")
         assert act.invoke({"what": "worse"}) == "better"
 
-    assert [message.text for message in model.made[0]] == ["q", "so"]
+    assert [message.text for message in model.calls[0].messages] == ["q", "so"]
 
 
 def _thrown() -> Iterator[BaseException]:
@@ -251,7 +252,7 @@ def _thrown() -> Iterator[BaseException]:
 async def test_errors_and_control_signals_pass_unchanged(thrown: BaseException) -> None:
     """The same object that a model or tool raised reaches interceptor and caller, however it's called."""
     witness = Witness()
-    models = (ListedModel(answers=[thrown]), StreamedModel(answers=[thrown]))
+    models = (ScriptedModel([thrown] * 4, disable_streaming=True), ScriptedModel([thrown] * 4))
 
     @tool
     def act() -> str:
@@ -282,7 +283,7 @@ async def test_errors_and_control_signals_pass_unchanged(thrown: BaseException) 
 
 async def test_a_cancelled_call_is_cancelled_throughout() -> None:
     """Cancelling who waits for a model or a tool cancels the call, and interceptors see it go."""
-    witness, model = Witness(), StuckModel(answers=[])
+    witness, model = Witness(), StuckModel()
 
     @tool
     async def ponder() -> str:
@@ -296,7 +297,7 @@ async def test_a_cancelled_call_is_cancelled_throughout() -> None:
     with intercepted([witness]):
         for made, start in enumerate((lambda: model.ainvoke("q"), streamed, lambda: ponder.ainvoke({})), start=1):
             waiting = asyncio.ensure_future(cast("Any", start()))
-            await wait_until(lambda n=made: len(model.made) == n, description="the model is asked")
+            await wait_until(lambda n=made: len(model.calls) == n, description="the model is asked")
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
@@ -332,7 +333,7 @@ async def test_an_interrupt_from_a_tool_pauses_and_resumes_the_graph() -> None:
 
 async def test_without_a_chain_nothing_changes() -> None:
     """Outside any chain the original is called with what it was given, and answers as ever."""
-    model = StreamedModel(answers=[says("one two")])
+    model = ScriptedModel(["one two"] * 3)
 
     @tool
     def act(what: str) -> str:
@@ -340,8 +341,8 @@ async def test_without_a_chain_nothing_changes() -> None:
         return what
 
     assert (await model.ainvoke("q")).text == "one two"
-    assert [chunk.text async for chunk in model.astream("q")][:2] == ["one ", "two "]
-    assert [chunk.text for chunk in model.stream("q")][:2] == ["one ", "two "]
+    assert [chunk.text async for chunk in model.astream("q")][:2] == ["one ", "two"]
+    assert [chunk.text for chunk in model.stream("q")][:2] == ["one ", "two"]
     assert await act.ainvoke({"what": "it"}) == "it"
 
 
@@ -351,7 +352,7 @@ async def test_installing_twice_is_installing_once() -> None:
     witness = Witness()
 
     with intercepted([witness]):
-        await ListedModel(answers=[says("fine")]).ainvoke("q")
+        await ScriptedModel(["fine"]).ainvoke("q")
 
     assert len(witness.models) == 1
 
@@ -361,7 +362,7 @@ async def test_two_runs_at_once_keep_their_chains_apart() -> None:
     gate = asyncio.Barrier(2)
 
     async def run(name: str) -> Witness:
-        witness, model = Witness(), ListedModel(answers=[says("a"), says("b")], model_name=name)
+        witness, model = Witness(), ScriptedModel(["a", "b"], model_name=name)
 
         async def talk(state: MessagesState) -> dict[str, Any]:
             await gate.wait()
@@ -382,7 +383,7 @@ async def test_two_runs_at_once_keep_their_chains_apart() -> None:
 
 async def test_a_consumer_that_stops_reading_ends_the_call() -> None:
     """Closing a stream early stops the model, tells the interceptors, and leaves no task behind."""
-    witness, model = Witness(), StreamedModel(answers=[says("one two three")])
+    witness, model = Witness(), ScriptedModel(["one two three"] * 2)
 
     with intercepted([witness]):
         stream: Any = model.astream("q")
@@ -417,7 +418,7 @@ def test_awaiting_more_than_proceed_in_a_synchronous_call_is_refused() -> None:
             await asyncio.sleep(0)
             return await proceed(call)
 
-    model = StreamedModel(answers=[says("fine")])
+    model = ScriptedModel(["fine"] * 2)
     with intercepted([Waiting()]):
         with pytest.raises(RuntimeError, match="awaited more than"):
             model.invoke("q")
@@ -426,13 +427,13 @@ def test_awaiting_more_than_proceed_in_a_synchronous_call_is_refused() -> None:
 
 
 def test_parameters_of_a_call_are_those_a_provider_sees() -> None:
-    """Bound tools and stop words are told; LangChain's own callbacks aren't."""
+    """What is bound and stop words are told; LangChain's own callbacks aren't."""
     witness = Witness()
 
     with intercepted([witness]):
-        ListedModel(answers=[says("fine")]).bind(tools=["act"], stop=["\n"]).invoke("q", config={"tags": ["x"]})
+        ScriptedModel(["fine"]).bind(top_p=0.5, stop=["\n"]).invoke("q", config={"tags": ["x"]})
 
-    assert witness.models[0].params == {"tools": ["act"], "stop": ["\n"]}
+    assert witness.models[0].params == {"top_p": 0.5, "stop": ["\n"]}
 
 
 def test_outside_a_graph_a_place_is_empty() -> None:

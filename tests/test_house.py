@@ -229,14 +229,14 @@ def test_the_guide_for_agents_stays_short() -> None:
 
 
 def test_the_package_is_made_of_links_to_the_rooms() -> None:
-    """`src/motet` holds a link to each of the six folders; the one folder of its own is `calls`."""
+    """`src/motet` holds a link to each of the six folders; folders of its own are `calls` and `testing`."""
     package = ROOT / "src" / "motet"
     folders = {entry.name: entry for entry in package.iterdir() if entry.is_dir() and entry.name != "__pycache__"}
 
     assert {name: str(entry.readlink()) for name, entry in folders.items() if entry.is_symlink()} == {
         room: f"../../{room}" for room in ROOMS
     }
-    assert set(folders) - set(ROOMS) <= {"calls"}
+    assert set(folders) - set(ROOMS) == {"calls", "testing"}
 
 
 def test_help_comes_without_waiting() -> None:

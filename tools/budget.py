@@ -89,7 +89,7 @@ class Budget:
 
 def _tokens(result: ChatResult) -> int:
     counts = [
-        generation.message.usage_metadata["total_tokens"]
+        generation.message.usage_metadata.get("total_tokens", 0)
         for generation in result.generations
         if isinstance(generation.message, AIMessage) and generation.message.usage_metadata is not None
     ]

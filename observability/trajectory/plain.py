@@ -30,7 +30,10 @@ def message_of(message: BaseMessage) -> Message:
 
 
 def response_of(result: ChatResult) -> tuple[Message | None, Usage]:
-    """The answer and its tokens; None and zeros where a model gave none."""
+    """The answer and its tokens; None and zeros where a model gave none.
+
+    LangChain's cache adds `total_cost` to an answer's usage, also where there was no usage to add it to.
+    """
     if not result.generations:
         return None, Usage()
     message = result.generations[0].message
@@ -38,7 +41,9 @@ def response_of(result: ChatResult) -> tuple[Message | None, Usage]:
     if used is None:
         return message_of(message), Usage()
     return message_of(message), Usage(
-        input_tokens=used["input_tokens"], output_tokens=used["output_tokens"], total_tokens=used["total_tokens"]
+        input_tokens=used.get("input_tokens", 0),
+        output_tokens=used.get("output_tokens", 0),
+        total_tokens=used.get("total_tokens", 0),
     )
 
 

@@ -26,7 +26,11 @@ MotetError
 │   ├── BudgetExhausted         a limit of the run's tree was reached
 │   ├── ModelFailed             the model timed out, refused or answered rubbish
 │   └── StaleClaim              another worker owns the run now
-└── ToolFailed             the model must see it and may try again
+├── ToolFailed             the model must see it and may try again
+└── OnlyInTests            whoever wrote the test, or the code it tests, must change it
+    ├── UnexpectedCall          a scripted model was called once more than its script says
+    ├── UnconsumedSteps         the test ended before its script did
+    └── ModelRequestForbidden   a real model was about to be called where tests forbid it
 ```
 
 Control signals (LangGraph's `GraphBubbleUp`) are no errors and stand outside the tree.
@@ -285,6 +289,48 @@ class StaleClaim(RunError):
 
 class ToolFailed(MotetError):
     """A tool couldn't do it; the text goes to the model, which may try something else."""
+
+
+class OnlyInTests(MotetError):
+    """What `motet.testing` raises; nothing of it comes from a system at work."""
+
+
+class UnexpectedCall(OnlyInTests):
+    """A ScriptedModel was called though its script was played to the end."""
+
+    def __init__(self, asked: str, *, steps: int, tools: Sequence[str] = ()) -> None:
+        self.asked = asked
+        """Role and text of the last message."""
+        self.steps = steps
+        """How many steps the script has."""
+        self.tools = tuple(tools)
+        """Names of the tools the model could have called."""
+        offered = f", with tools {', '.join(self.tools)}" if self.tools else ""
+        super().__init__(f"call {steps + 1}, but the script has {steps} steps; asked: {shortened(asked, 300)}{offered}")
+
+
+class UnconsumedSteps(OnlyInTests):
+    """The code under test called a ScriptedModel less often than its script says."""
+
+    def __init__(self, steps: int, left: Sequence[str]) -> None:
+        self.steps = steps
+        """How many steps the script has."""
+        self.left = tuple(left)
+        """The steps never played, as text."""
+        shown = "; ".join(shortened(step) for step in self.left)
+        super().__init__(f"{len(self.left)} of {steps} steps were never asked for: {shown}")
+
+
+class ModelRequestForbidden(OnlyInTests):
+    """A chat model that may be real was called inside `forbid_model_requests`; nothing was sent."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        """Its class and the name the provider knows it by."""
+        super().__init__(
+            f"a request to {model} was stopped: models are forbidden here; "
+            "use a model of motet.testing, or name the class in allow_model_requests"
+        )
 
 
 def shortened(value: object, limit: int = 80) -> str:

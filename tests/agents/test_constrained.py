@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from typing import Any, Literal
 
 import pytest
@@ -19,8 +19,15 @@ from tests.support import free_port, wait_until
 
 from motet.agents.constrained import ConstrainedChat
 from motet.errors import InvalidInput, ModelFailed
+from motet.testing import allow_model_requests
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+
+
+@pytest.fixture(autouse=True)
+def _its_server_is_ours() -> Iterator[None]:
+    with allow_model_requests(ConstrainedChat):
+        yield
 
 
 class Upstream:

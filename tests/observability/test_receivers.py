@@ -64,10 +64,10 @@ async def test_a_run_is_posted_with_its_content(receiver: Receiver) -> None:
         "graph_id": "travel",
     }
     by_name = {run["name"]: run for run in receiver.runs.values()}
-    assert {"plan", "weather", "model", "tools", "look", "ListedModel"} <= set(by_name)
+    assert {"plan", "weather", "model", "tools", "look", "FunctionModel"} <= set(by_name)
     assert by_name["look"]["run_type"] == "tool"
     assert by_name["look"]["outputs"]["output"]["content"] == "rain in Oslo"
-    assert by_name["ListedModel"]["run_type"] == "llm"
+    assert by_name["FunctionModel"]["run_type"] == "llm"
     assert by_name["plan"]["parent_run_id"] == run_id
     assert {run["trace_id"] for run in receiver.runs.values()} == {run_id}
     assert all(run.get("end_time") for run in receiver.runs.values())
@@ -79,7 +79,7 @@ async def test_spans_arrive_at_a_collector(receiver: Receiver) -> None:
     await one_run(str(uuid4()), OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{receiver.port}")
 
     sent = b"".join(receiver.spans)
-    for name in (b"run travel", b"invoke_node plan", b"invoke_agent weather", b"chat listed-1", b"execute_tool look"):
+    for name in (b"run travel", b"invoke_node plan", b"invoke_agent weather", b"chat small-1", b"execute_tool look"):
         assert name in sent
     assert b"rain in Oslo" not in sent
     assert not receiver.runs

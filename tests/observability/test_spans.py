@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanContext, StatusCode
-from tests.models import StreamedModel, StuckModel, asked, says
+from tests.models import StuckModel, asked, says
 from tests.observability.weather import travel
 from tests.support import wait_until
 
@@ -25,6 +25,7 @@ from motet.observability.setup import Telemetry, TelemetrySettings, install
 from motet.observability.spans import NodeWatch, current_traceparent, run_span
 from motet.observability.trajectory.model import decode
 from motet.observability.trajectory.record import Recorder
+from motet.testing import ScriptedModel
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwxyz123456"
@@ -100,11 +101,11 @@ async def test_the_spans_of_a_run(traced: Traced) -> None:
         "invoke_node weather",
         "invoke_agent weather",
         "invoke_node model",
-        "chat listed-1",
+        "chat small-1",
         "invoke_node tools",
         "execute_tool look",
         "invoke_node model",
-        "chat listed-1",
+        "chat small-1",
     ]
 
 
@@ -122,7 +123,7 @@ async def test_the_tree_of_spans(traced: Traced) -> None:
         "invoke_node model": "invoke_node weather",
         "invoke_node tools": "invoke_node weather",
         "invoke_agent weather": "invoke_workflow travel",
-        "chat listed-1": "invoke_agent weather",
+        "chat small-1": "invoke_agent weather",
         "execute_tool look": "invoke_agent weather",
     }
 
@@ -166,7 +167,7 @@ async def test_each_span_says_where_it_was_made(traced: Traced) -> None:
     """Chat, tool, agent and node spans carry node, step, namespace, thread and run."""
     await traced.run(travel(), asked("hello"))
 
-    for name in ("chat listed-1", "execute_tool look", "invoke_agent weather", "invoke_node tools"):
+    for name in ("chat small-1", "execute_tool look", "invoke_agent weather", "invoke_node tools"):
         said = [attributes(span) for span in traced.spans if span.name == name]
         for one in said:
             assert one["gen_ai.conversation.id"] == "t1"
@@ -208,14 +209,14 @@ async def test_an_error_is_an_error(traced: Traced) -> None:
 
 async def test_a_cancelled_run_leaves_no_span_open(traced: Traced) -> None:
     """Cancelling a run ends each span that it began, as cancelled and not as failed."""
-    model = StuckModel(answers=[])
+    model = StuckModel()
 
     async def ponder(state: MessagesState) -> dict[str, Any]:
         return {"messages": [await model.ainvoke(state["messages"])]}
 
     graph: Any = StateGraph(MessagesState).add_node(ponder).add_edge("__start__", "ponder").compile(name="travel")
     running = asyncio.create_task(traced.run(graph, asked("hello")))
-    await wait_until(lambda: bool(model.made), description="the model is asked")
+    await wait_until(lambda: bool(model.calls), description="the model is asked")
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -228,7 +229,7 @@ async def test_a_cancelled_run_leaves_no_span_open(traced: Traced) -> None:
 
 async def test_a_streamed_call_under_tracing_is_one_span_and_one_record(traced: Traced) -> None:
     """Tracing and the call chain wrap the same methods: a node that streams by itself is seen once by each."""
-    model, recorder = StreamedModel(answers=[says("one two")]), Recorder("r1")
+    model, recorder = ScriptedModel([says("one two")], model_name="small-1"), Recorder("r1")
 
     async def talk(state: MessagesState) -> dict[str, Any]:
         return {"messages": ["".join([chunk.text async for chunk in model.astream(state["messages"])])]}
@@ -237,7 +238,7 @@ async def test_a_streamed_call_under_tracing_is_one_span_and_one_record(traced: 
     with intercepted([recorder]):
         await traced.run(graph, asked("hello"))
 
-    assert attributes(traced.named("chat listed-1"))["langgraph.node"] == "talk"
+    assert attributes(traced.named("chat small-1"))["langgraph.node"] == "talk"
     assert [decode(data).type for data in recorder.take()] == ["model_called"]
 
 

@@ -17,7 +17,7 @@ from langgraph.graph import MessagesState, StateGraph
 from langgraph.prebuilt import InjectedState, ToolNode
 from langgraph.types import Command
 from opentelemetry.trace import NoOpTracer
-from tests.models import ListedModel, StreamedModel, asked, says
+from tests.models import asked, says
 from tests.observability.weather import supervisor, travel
 
 from motet.calls import ModelCall, Place, ToolCall, install, intercepted
@@ -39,6 +39,7 @@ from motet.observability.trajectory.model import (
 from motet.observability.trajectory.record import Recorder
 from motet.observability.trajectory.redact import REDACTED, redacted
 from motet.observability.trajectory.tree import Branch, build
+from motet.testing import ScriptedModel
 
 R = TypeVar("R", bound=Record)
 
@@ -109,8 +110,8 @@ async def test_a_model_call_is_kept_with_request_and_answer() -> None:
     ]
     assert first.response is not None
     assert [(call.name, call.arguments) for call in first.response.tool_calls] == [("look", {"city": "Oslo"})]
-    assert first.params["tools"] == ["look", "approve", "break_window"]
-    assert (first.model, first.usage.total_tokens, first.outcome, first.error) == ("listed-1", 7, "ok", None)
+    assert [one["function"]["name"] for one in first.params["tools"]] == ["look", "approve", "break_window"]
+    assert (first.model, first.usage.total_tokens, first.outcome, first.error) == ("small-1", 7, "ok", None)
     assert second.messages[-1].role == "tool"
     assert second.messages[-1].call_id == "call-1"
     assert first.duration_s >= 0
@@ -175,7 +176,7 @@ async def test_totals_count_what_was_made() -> None:
 
 async def test_the_first_token_is_timed_where_an_answer_streams() -> None:
     """LangGraph's `messages` mode streams inside the call: the time to the first piece is known."""
-    model = StreamedModel(answers=[says("one two")])
+    model = ScriptedModel([says("one two")])
 
     async def talk(state: MessagesState) -> dict[str, Any]:
         return {"messages": [await model.ainvoke(state["messages"])]}
@@ -368,11 +369,11 @@ async def test_the_tree_of_a_run_with_a_sub_agent() -> None:
         "  node tools 14 ok",
         "    tool ask_weather 14 ok",
         "      node model 7 ok",
-        "        model listed-1 7 ok",
+        "        model small-1 7 ok",
         "      node tools 0 ok",
         "        tool look 0 ok",
         "      node model 7 ok",
-        "        model listed-1 7 ok",
+        "        model small-1 7 ok",
         "  node model 7 ok",
         "    model outer 7 ok",
     ]
@@ -388,7 +389,7 @@ async def test_the_tree_of_a_sub_graph() -> None:
         "  node plan 0 ok",
         "  node weather 7 interrupted",
         "    node model 7 ok",
-        "      model listed-1 7 ok",
+        "      model small-1 7 ok",
         "    node tools 0 interrupted",
         "      tool approve 0 interrupted",
         "  interrupt  0 interrupted",
@@ -418,4 +419,3 @@ async def test_two_runs_at_once_keep_their_records_apart() -> None:
     assert {record.run_id for record in second} == {"r2"}
     assert one(second, ModelCalled).messages[0].content == "two"
     assert one(first, NodeStarted).place.node == "plan"
-    assert ListedModel(answers=[]).made == []

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from langchain.agents import create_agent
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import MessagesState, StateGraph
 from langgraph.types import interrupt
-from tests.models import ListedModel, asked, says
+from tests.models import asked, says
+
+from motet.testing import FunctionModel
 
 
 @tool
@@ -30,9 +34,18 @@ def break_window(city: str) -> str:
     raise RuntimeError(f"glass all over {city}")
 
 
+def calling_once(request: AIMessage, answer: str, *, name: str = "small-1") -> FunctionModel:
+    """A model that makes the tool call of `request`, and says `answer` once it has the result."""
+
+    def reply(messages: Sequence[BaseMessage], _: object) -> AIMessage:
+        return says(answer) if messages[-1].type == "tool" else request
+
+    return FunctionModel(reply, model_name=name)
+
+
 def travel(called: str = "look") -> Any:
     """`plan`, a plain node, then `weather`, an agent that calls the tool named `called`."""
-    model = ListedModel(answers=[says(tool=called, city="Oslo"), says("it rains")])
+    model = calling_once(says(tool=called, city="Oslo"), "it rains")
     agent = create_agent(model, [look, approve, break_window], name="weather")
 
     async def plan(state: MessagesState) -> dict[str, Any]:
@@ -45,7 +58,7 @@ def travel(called: str = "look") -> Any:
 
 def supervisor() -> Any:
     """An agent whose tool asks the weather agent."""
-    inner = ListedModel(answers=[says(tool="look", city="Oslo", call_id="call-2"), says("it rains")])
+    inner = calling_once(says(tool="look", city="Oslo", call_id="call-2"), "it rains")
     weather = create_agent(inner, [look], name="weather")
 
     @tool
@@ -53,5 +66,5 @@ def supervisor() -> Any:
         """Ask the weather agent."""
         return (await weather.ainvoke(asked(question)))["messages"][-1].text
 
-    outer = ListedModel(answers=[says(tool="ask_weather", question="Oslo?"), says("take a coat")], model_name="outer")
+    outer = calling_once(says(tool="ask_weather", question="Oslo?"), "take a coat", name="outer")
     return create_agent(outer, [ask_weather], name="team", checkpointer=InMemorySaver())

@@ -8,10 +8,11 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.outputs import ChatResult
 from langchain_core.tools import tool
-from tests.models import ListedModel, StreamedModel, asked, says
+from tests.models import asked, says
 
 from motet.calls import ModelCall, Place, install, intercepted
 from motet.errors import BudgetExhausted
+from motet.testing import AnsweringModel, FunctionModel, ScriptedModel
 from motet.tools.budget import Budget, Limits
 
 
@@ -20,7 +21,7 @@ def _installed() -> None:
     install()
 
 
-def a_tree(inner: ListedModel, outer: ListedModel) -> Any:
+def a_tree(inner: AnsweringModel, outer: AnsweringModel) -> Any:
     """An agent whose tool runs another agent, whose tool says nothing new for ever."""
 
     @tool
@@ -40,20 +41,20 @@ def a_tree(inner: ListedModel, outer: ListedModel) -> Any:
 
 async def test_a_sub_agent_that_loops_is_stopped() -> None:
     """The parent's recursion limit doesn't bound a sub-agent in a tool; the budget does."""
-    inner, outer = ListedModel(answers=[says(tool="look")]), ListedModel(answers=[says(tool="ask_child")])
+    inner, outer = FunctionModel(lambda *_: says(tool="look")), FunctionModel(lambda *_: says(tool="ask_child"))
     budget = Budget(Limits(model_calls=9))
 
     with intercepted([budget]), pytest.raises(BudgetExhausted) as refused:
         await a_tree(inner, outer).ainvoke(asked("?"), {"recursion_limit": 8})
 
     assert refused.value.limit == "model_calls"
-    assert len(inner.made) + len(outer.made) == 9
+    assert len(inner.calls) + len(outer.calls) == 9
 
 
 async def test_parent_and_child_share_one_count() -> None:
     """Calls of every agent of the tree add up: no agent brings a budget of its own."""
-    inner = ListedModel(answers=[says(tool="look"), says("rain")])
-    outer = ListedModel(answers=[says(tool="ask_child"), says(tool="ask_child"), says("done")])
+    inner = ScriptedModel([says(tool="look"), says("rain")] * 2)
+    outer = ScriptedModel([says(tool="ask_child"), says(tool="ask_child"), says("done")])
     budget = Budget(Limits())
 
     with intercepted([budget]):
@@ -76,7 +77,7 @@ async def test_the_call_that_would_go_over_is_refused(
     limits: Limits, limit: str, model_calls: int, tool_calls: int
 ) -> None:
     """A limit of n lets n calls through; tokens refuse the call after the one that crossed them."""
-    model, ran = ListedModel(answers=[says(tool="act")]), list[str]()
+    model, ran = FunctionModel(lambda *_: says(tool="act")), list[str]()
 
     @tool
     def act() -> str:
@@ -89,14 +90,14 @@ async def test_the_call_that_would_go_over_is_refused(
         await create_agent(model, [act]).ainvoke(asked("?"))
 
     assert refused.value.limit == limit
-    assert (len(model.made), len(ran)) == (model_calls, tool_calls)
+    assert (len(model.calls), len(ran)) == (model_calls, tool_calls)
     assert refused.value.spent >= refused.value.allowed
 
 
 async def test_time_is_a_limit_too() -> None:
     """After its seconds the run makes no further call of either kind."""
     now = [100.0]
-    model = ListedModel(answers=[says("fine")])
+    model = ScriptedModel(["fine"])
 
     @tool
     def act() -> str:
@@ -112,7 +113,7 @@ async def test_time_is_a_limit_too() -> None:
         with pytest.raises(BudgetExhausted, match="5 seconds"):
             await act.ainvoke({})
 
-    assert len(model.made) == 1
+    assert len(model.calls) == 1
 
 
 async def test_streamed_answers_cost_tokens() -> None:
@@ -120,7 +121,7 @@ async def test_streamed_answers_cost_tokens() -> None:
     budget = Budget(Limits())
 
     with intercepted([budget]):
-        async for _ in StreamedModel(answers=[says("one two")]).astream("q"):
+        async for _ in ScriptedModel([says("one two")]).astream("q"):
             pass
 
     assert (budget.model_calls, budget.tokens) == (1, 7)

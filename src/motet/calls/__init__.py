@@ -15,7 +15,7 @@ span, record or replay, budget, policy, ledger, the call. Control signals (`Grap
 through an interceptor like any exception and must leave it unchanged.
 
 What a node does past LangChain (its own HTTP client, a vendor's SDK), and LangChain's beta
-`stream_events(version="v3")` called by a node itself, isn't seen here.
+`stream_events(version="v3")` called by a node itself, isn't seen by interceptors; `guarded` sees the latter too.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from motet.calls.chain import (
     intercepted,
     place_of,
 )
+from motet.calls.guard import checked, guarded
 from motet.calls.models import around_agenerate, around_astream, around_generate, around_stream, model_name
 from motet.calls.tools import around_arun, around_run
 
@@ -47,6 +48,7 @@ __all__ = [
     "ToolCall",
     "ToolNext",
     "current_place",
+    "guarded",
     "install",
     "intercepted",
     "model_name",
@@ -55,12 +57,14 @@ __all__ = [
 
 
 def install() -> None:
-    """Wrap LangChain's choke points. Idempotent; costs one ContextVar look-up a call when no chain is set."""
+    """Wrap LangChain's choke points. Idempotent; costs a look-up or two a call when no chain is set."""
     for owner, name, wrapper in (
         (BaseChatModel, "_agenerate_with_cache", around_agenerate),
         (BaseChatModel, "_generate_with_cache", around_generate),
         (BaseChatModel, "astream", around_astream),
         (BaseChatModel, "stream", around_stream),
+        (BaseChatModel, "_aiter_v2_events", checked),
+        (BaseChatModel, "_iter_v2_events", checked),
         (BaseTool, "arun", around_arun),
         (BaseTool, "run", around_run),
     ):

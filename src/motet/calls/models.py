@@ -26,6 +26,7 @@ from motet.calls.chain import (
     result_of,
     through_model,
 )
+from motet.calls.guard import checked
 
 _NOT_PARAMS = frozenset({"run_manager", "config", "callbacks"})
 """Keyword arguments by which LangChain speaks to itself; no provider sees them."""
@@ -44,6 +45,8 @@ def model_name(model: BaseChatModel) -> str:
 
 
 def around_agenerate(original: Callable[..., Awaitable[ChatResult]]) -> Callable[..., Awaitable[ChatResult]]:
+    request = checked(original)
+
     async def agenerate(
         self: BaseChatModel, messages: list[BaseMessage], *args: object, **kwargs: object
     ) -> ChatResult:
@@ -51,10 +54,10 @@ def around_agenerate(original: Callable[..., Awaitable[ChatResult]]) -> Callable
         if answer is not None:
             return answer
         if chain is None:
-            return await original(self, messages, *args, **kwargs)
+            return await request(self, messages, *args, **kwargs)
 
         async def innermost(call: ModelCall) -> ChatResult:
-            return await original(self, list(call.messages), *args, **kwargs)
+            return await request(self, list(call.messages), *args, **kwargs)
 
         return await through_model(chain, innermost)(_model_call(self, messages, kwargs))
 
@@ -62,15 +65,17 @@ def around_agenerate(original: Callable[..., Awaitable[ChatResult]]) -> Callable
 
 
 def around_generate(original: Callable[..., ChatResult]) -> Callable[..., ChatResult]:
+    request = checked(original)
+
     def generate(self: BaseChatModel, messages: list[BaseMessage], *args: object, **kwargs: object) -> ChatResult:
         answer, chain = _answered.get(), current_chain()
         if answer is not None:
             return answer
         if chain is None:
-            return original(self, messages, *args, **kwargs)
+            return request(self, messages, *args, **kwargs)
 
         async def innermost(call: ModelCall) -> ChatResult:
-            return original(self, list(call.messages), *args, **kwargs)
+            return request(self, list(call.messages), *args, **kwargs)
 
         return drive(through_model(chain, innermost)(_model_call(self, messages, kwargs)))
 
@@ -78,17 +83,21 @@ def around_generate(original: Callable[..., ChatResult]) -> Callable[..., ChatRe
 
 
 def around_astream(original: Callable[..., AsyncGenerator[AIMessageChunk]]) -> Callable[..., Any]:
+    request = checked(original)
+
     def astream(
         self: BaseChatModel, input: LanguageModelInput, *args: object, **kwargs: object
     ) -> AsyncIterator[AIMessageChunk]:
         chain = current_chain()
         # A model that can't stream falls back to `ainvoke`, where the call is seen.
-        if chain is None or not _streams(self, kwargs, async_api=True):
+        if not _streams(self, kwargs, async_api=True):
             return original(self, input, *args, **kwargs)
+        if chain is None:
+            return request(self, input, *args, **kwargs)
         return _astreamed(
             chain,
             _model_call(self, _messages_of(input), kwargs),
-            lambda call: original(self, list(call.messages), *args, **kwargs),
+            lambda call: request(self, list(call.messages), *args, **kwargs),
             lambda call: self.ainvoke(list(call.messages), *cast("Any", args), **cast("Any", kwargs)),
         )
 
@@ -137,16 +146,20 @@ async def _astreamed(
 
 
 def around_stream(original: Callable[..., Generator[AIMessageChunk]]) -> Callable[..., Any]:
+    request = checked(original)
+
     def stream(
         self: BaseChatModel, input: LanguageModelInput, *args: object, **kwargs: object
     ) -> Iterator[AIMessageChunk]:
         chain = current_chain()
-        if chain is None or not _streams(self, kwargs, async_api=False):
+        if not _streams(self, kwargs, async_api=False):
             return original(self, input, *args, **kwargs)
+        if chain is None:
+            return request(self, input, *args, **kwargs)
         return _streamed(
             chain,
             _model_call(self, _messages_of(input), kwargs),
-            lambda call: original(self, list(call.messages), *args, **kwargs),
+            lambda call: request(self, list(call.messages), *args, **kwargs),
             lambda call: self.invoke(list(call.messages), *cast("Any", args), **cast("Any", kwargs)),
         )
 

@@ -19,7 +19,7 @@ from langgraph.func import entrypoint
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 
-from motet.agents.scripted import ScriptedChatModel
+from motet.testing import FunctionModel
 
 
 @dataclass
@@ -151,10 +151,10 @@ def _agent(tools: Sequence[BaseTool], calls: Sequence[dict[str, Any]], *middlewa
     """Calls the tools once, then is done, whichever process it is in: what was said decides."""
     asked = AIMessage("", tool_calls=[{**one, "id": f"call_{n}", "type": "tool_call"} for n, one in enumerate(calls)])
 
-    def step(messages: list[BaseMessage]) -> str | AIMessage:
+    def answer(messages: list[BaseMessage], _: object) -> str | AIMessage:
         return "done" if any(one.type == "tool" for one in messages) else asked
 
-    return create_agent(ScriptedChatModel(script=[step] * 5), tools, middleware=list(middleware))
+    return create_agent(FunctionModel(answer), tools, middleware=list(middleware))
 
 
 def _reviewed(mode: Literal["batched", "per_call"]) -> Any:
