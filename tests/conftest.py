@@ -1,8 +1,8 @@
-"""One embedded Redis for the session; a tenant of its own for each test that asks for `redis`."""
+"""No real model for any test; one embedded Redis for the session, a tenant of its own for a test that asks for it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from uuid import uuid4
 
 import pytest
@@ -12,12 +12,32 @@ from redis.asyncio import Redis
 from motet.memory.redis.client import connect
 from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.keys import Keys
+from motet.testing import forbid_model_requests
 
 INDEXES = frozenset({"ready", "active"})
 """A tenant's own keys that never expire; they hold nothing but references and empty themselves."""
 
 OF_A_THREAD = frozenset({"thread", "queue", "run", "events", "ns", "cp"})
 """First words of the keys that a thread owns: they go when the thread is deleted."""
+
+OF_A_CORPUS = frozenset({"corpus", "docs"})
+"""First words of the keys that a corpus of documents owns: they go with its last document."""
+
+
+@pytest.fixture(autouse=True)
+def _no_real_model(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test asks a real model, except those marked `all`, where the embedded one is what is tested.
+
+    The address says nothing about that: the embedded model and a person's Ollama answer on loopback too. So there is
+    no exception for addresses. Whoever tests a client against a server of its own in this process names the client's
+    class (`allow_model_requests`); servers started as processes are out of reach, and their tests give them the
+    address of a scripted server.
+    """
+    if request.node.get_closest_marker("all"):
+        yield
+        return
+    with forbid_model_requests():
+        yield
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -49,12 +69,12 @@ async def redis(redis_url: str, keys: Keys) -> AsyncGenerator[Redis]:
 
 
 async def leaked_keys(client: Redis, keys: Keys) -> list[str]:
-    """Names of keys that live for ever though no thread owns them."""
+    """Names of keys that live for ever though neither a thread nor a corpus owns them."""
     found = [bytes(name).decode() async for name in client.scan_iter(match=f"{keys.prefix}:*", count=1000)]
-    owners = {name.rpartition(":")[0] for name in found if name.endswith(("}:thread", "}:ns"))}
+    owners = {name.rpartition(":")[0] for name in found if name.endswith(("}:thread", "}:ns", "}:corpus"))}
     return [name for name in found if not _is_owned(name, owners) and await client.ttl(name) < 0]
 
 
 def _is_owned(name: str, owners: set[str]) -> bool:
     tag, _, suffix = name.partition("}:")
-    return suffix in INDEXES or (f"{tag}}}" in owners and suffix.partition(":")[0] in OF_A_THREAD)
+    return suffix in INDEXES or (f"{tag}}}" in owners and suffix.partition(":")[0] in OF_A_THREAD | OF_A_CORPUS)

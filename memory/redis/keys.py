@@ -62,6 +62,29 @@ class Keys:
         """LIST of a run's trajectory records. TTL from the first write on."""
         return f"{self.prefix}:{{{self.tenant}:{run_id}}}:trajectory"
 
+    def corpus(self, corpus: str) -> str:
+        """HASH of a corpus of documents: its version, and the models whose vectors there are. No TTL."""
+        return self._of_corpus(corpus, "corpus")
+
+    def documents(self, corpus: str, part: str) -> str:
+        """One part of a corpus' documents. No TTL.
+
+        `files` HASH file -> what tells whether it changed. `texts` HASH file -> text and passages. `wanted` HASH
+        file -> the vector id of each passage, 16 bytes each.
+        """
+        return self._of_corpus(corpus, f"docs:{part}")
+
+    def vectors(self, corpus: str, model: str) -> str:
+        """HASH vector id -> unit vector, float16. No TTL."""
+        return self._of_corpus(corpus, f"docs:vectors:{model}")
+
+    def indexing(self, corpus: str) -> str:
+        """STRING that whoever indexes a corpus holds. TTL 30 seconds, renewed while it works."""
+        return self._of_corpus(corpus, "indexing")
+
+    def _of_corpus(self, corpus: str, suffix: str) -> str:
+        return f"{self.prefix}:{{{self.tenant}:corpus:{corpus}}}:{suffix}"
+
     def ready(self) -> str:
         """ZSET `thread|run` -> time in ms: runs that may start. A hint; threads hold the truth."""
         return f"{self.prefix}:{{{self.tenant}}}:ready"
