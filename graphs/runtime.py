@@ -18,6 +18,7 @@ from langgraph.types import Command, StateSnapshot
 
 from motet.errors import BudgetExhausted
 from motet.graphs.events import Event, Mode, Part, RunStarted, jsonable
+from motet.graphs.outgoing import Outgoing
 from motet.graphs.registry import Graph
 from motet.memory.ports import WaitingInterrupt
 
@@ -44,6 +45,8 @@ class RunPlan:
     tags: Sequence[str] = ()
     recursion_limit: int | None = None
     callbacks: Sequence[BaseCallbackHandler] = ()
+    outgoing: Outgoing | None = None
+    """Redacts this attempt's stream; None lets everything pass as it is."""
 
     def config(self) -> RunnableConfig:
         """LangGraph's configuration of this run; `run_id` in the metadata marks its checkpoints."""
@@ -123,4 +126,5 @@ async def _parts(graph: Graph, plan: RunPlan, graph_input: Any) -> AsyncIterator
     )
     async for part in parts:
         namespace, mode, data = cast("tuple[tuple[str, ...], Mode, Any]", part if plan.subgraphs else ((), *part))
-        yield Part(mode=mode, namespace=namespace, data=data)
+        told = Part(mode=mode, namespace=namespace, data=data)
+        yield told if plan.outgoing is None else plan.outgoing.part(told)

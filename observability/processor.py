@@ -1,15 +1,21 @@
-"""Says on each span, ours or a library's, where in which run it was made."""
+"""What happens to each span, ours or a library's: it is told where it was made, and loses its secrets."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from langchain_core.runnables.config import var_child_runnable_config
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import Span, SpanProcessor
-from opentelemetry.util.types import AttributeValue
+from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.trace import Status
+from opentelemetry.util.types import Attributes, AttributeValue
 from typing_extensions import override
 
 from motet.calls import place_of
 from motet.observability import names
+from motet.observability.trajectory.redact import redacted, without_secrets
 
 
 class PlaceProcessor(SpanProcessor):
@@ -34,3 +40,47 @@ class PlaceProcessor(SpanProcessor):
         }
         given = span.attributes or {}
         span.set_attributes({name: value for name, value in found.items() if value is not None and name not in given})
+
+
+class MaskingExporter(SpanExporter):
+    """Passes spans on without secrets in name, attributes, events and status; off the run's own path.
+
+    A span is read-only once it has ended, so what is exported is a copy.
+    """
+
+    def __init__(self, inner: SpanExporter) -> None:
+        self._inner = inner
+
+    @override
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return self._inner.export([_clean(span) for span in spans])
+
+    @override
+    def shutdown(self) -> None:
+        self._inner.shutdown()
+
+    @override
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._inner.force_flush(timeout_millis)
+
+
+def _clean(span: ReadableSpan) -> ReadableSpan:
+    told = span.status.description
+    return ReadableSpan(
+        name=without_secrets(span.name),
+        context=span.context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes=_clean_attributes(span.attributes),
+        events=[Event(one.name, _clean_attributes(one.attributes), one.timestamp) for one in span.events],
+        links=span.links,
+        kind=span.kind,
+        status=Status(span.status.status_code, without_secrets(told)) if told else span.status,
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
+def _clean_attributes(attributes: Attributes) -> Any:
+    return redacted(attributes or {})

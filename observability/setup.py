@@ -16,7 +16,7 @@ from opentelemetry.util.genai.invocation import GenAIInvocation
 
 from motet import calls
 from motet.observability import names
-from motet.observability.processor import PlaceProcessor
+from motet.observability.processor import MaskingExporter, PlaceProcessor
 from motet.observability.signals import outcome_of
 
 
@@ -57,7 +57,7 @@ def install(settings: TelemetrySettings, *, processors: Sequence[SpanProcessor] 
     wrap the same methods, and the outer one must be taken off first.
     """
     calls.install()
-    exporting = [BatchSpanProcessor(OTLPSpanExporter())] if settings.tracing else []
+    exporting = [BatchSpanProcessor(MaskingExporter(OTLPSpanExporter()))] if settings.tracing else []
     if not exporting and not processors:
         return Telemetry(tracer=trace.NoOpTracerProvider().get_tracer(names.SCOPE), provider=None)
     provider = TracerProvider(resource=_resource(settings.service_name))

@@ -1,12 +1,19 @@
-"""Takes secrets out of what is about to be written: by the name of a field, and by a key's known shape."""
+"""The one place that knows what a secret looks like, and which values are this installation's secrets.
+
+Found by the name of a field, by a key's known shape, or by being one of the values that `know` was told.
+Costs about 20 µs a kilobyte of prose: 20 ms a megabyte, on one core.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 REDACTED = "[redacted]"
+
+SHORTEST = 8
+"""Characters; a shorter value is no secret that could be told from a word."""
 
 _FIELD = re.compile(
     r"(?:^|_)(?:password|passwd|pwd|passphrase|secret|authorization|cookie|credentials?"
@@ -15,44 +22,87 @@ _FIELD = re.compile(
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
-_SHAPES: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
+_SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     # Each begins with a literal (what must stand before it is looked up after it): megabytes pass in no time.
-    (marker, re.compile(pattern, re.DOTALL), replacement)
-    for marker, pattern, replacement in (
-        ("sk-", r"sk-(?<![A-Za-z0-9]sk-)[A-Za-z0-9_-]{16,}", REDACTED),
-        ("github_pat_", r"github_pat_[A-Za-z0-9_]{20,}", REDACTED),
-        ("gh", r"gh[opsur]_[A-Za-z0-9]{20,}", REDACTED),
-        ("xox", r"xox[abeoprs]-[A-Za-z0-9-]{10,}", REDACTED),
-        ("AKIA", r"AKIA[0-9A-Z]{16}", REDACTED),
-        ("ASIA", r"ASIA[0-9A-Z]{16}", REDACTED),
-        ("AIza", r"AIza[0-9A-Za-z_-]{35}", REDACTED),
-        ("lsv2_", r"lsv2_[a-z]{2}_[0-9a-f_]{16,}", REDACTED),
-        ("eyJ", r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", REDACTED),
-        ("PRIVATE KEY-----", r"-----BEGIN[A-Z ]* KEY-----.*?(?:-----END[A-Z ]* KEY-----|\Z)", REDACTED),
-        ("://", r"://[^/\s:@]{0,256}:[^/\s@]{1,256}@", f"://{REDACTED}@"),
-        ("earer", r"earer\s+(?=[A-Za-z._~+/-]*\d)[A-Za-z0-9._~+/-]{16,}=*", f"earer {REDACTED}"),
+    # The group is what is secret.
+    (marker, re.compile(pattern, re.DOTALL))
+    for marker, pattern in (
+        ("sk-", r"(sk-(?<![A-Za-z0-9]sk-)[A-Za-z0-9_-]{16,})"),
+        ("k_live_", r"((?:k_live_(?<=[sr]k_live_))[A-Za-z0-9]{16,})"),
+        ("github_pat_", r"(github_pat_[A-Za-z0-9_]{20,})"),
+        ("gh", r"(gh[opsur]_[A-Za-z0-9]{20,})"),
+        ("glpat-", r"(glpat-[A-Za-z0-9_-]{20,})"),
+        ("hf_", r"(hf_[A-Za-z0-9]{30,})"),
+        ("npm_", r"(npm_[A-Za-z0-9]{36})"),
+        ("xox", r"(xox[abeoprs]-[A-Za-z0-9-]{10,})"),
+        ("AKIA", r"(AKIA[0-9A-Z]{16})"),
+        ("ASIA", r"(ASIA[0-9A-Z]{16})"),
+        ("AIza", r"(AIza[0-9A-Za-z_-]{35})"),
+        ("lsv2_", r"(lsv2_[a-z]{2}_[0-9a-f_]{16,})"),
+        ("eyJ", r"(eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)"),
+        ("PRIVATE KEY-----", r"(-----BEGIN[A-Z ]* KEY-----.*?(?:-----END[A-Z ]* KEY-----|\Z))"),
+        ("://", r"://([^/\s:@]{0,256}:[^/\s@]{1,256})@"),
+        ("earer", r"earer\s+((?=[A-Za-z._~+/-]*\d)[A-Za-z0-9._~+/-]{16,}=*)"),
     )
 )
+_known: dict[str, int] = {}
+"""Values that `know` was told of, and how many times; the process's own, as its logs are."""
 
 
-def _without_keys(text: str) -> str:
-    for marker, pattern, replacement in _SHAPES:
+def know(values: Iterable[str]) -> Callable[[], None]:
+    """Take `values` for secrets in this process wherever they stand, whatever they look like; returns the undoing.
+
+    Values of fewer than `SHORTEST` characters are left out.
+    """
+    told = [value for value in set(values) if len(value) >= SHORTEST]
+    for value in told:
+        _known[value] = _known.get(value, 0) + 1
+
+    def undo() -> None:
+        while told:
+            value = told.pop()
+            _known[value] -= 1
+            if not _known[value]:
+                del _known[value]
+
+    return undo
+
+
+def without_secrets(text: str) -> str:
+    """`text` with `REDACTED` in the place of each secret; the same object where there is none."""
+    return _replaced(text, lambda _: REDACTED)
+
+
+def masked(text: str) -> str:
+    """`text`, as long as before, with `*` for each letter of a secret: offsets and lines stay where they were."""
+    return _replaced(text, lambda secret: re.sub(r"\S", "*", secret))
+
+
+def _replaced(text: str, instead: Callable[[str], str]) -> str:
+    for value in sorted((value for value in _known if value in text), key=len, reverse=True):
+        text = text.replace(value, instead(value))
+    for marker, pattern in _SHAPES:
         if marker in text:
-            text = pattern.sub(replacement, text)
+            text = pattern.sub(lambda found: found.group().replace(found.group(1), instead(found.group(1))), text)
     return text
 
 
-def redacted(value: Any) -> Any:
-    """A copy of JSON-like `value` without secrets; tuples come back as lists."""
+def redacted(value: Any, *, by_name: bool = True) -> Any:
+    """A copy of JSON-like `value` without secrets; tuples come back as lists.
+
+    Without `by_name` a field's name says nothing: for what a model reads, where `page_token` is an argument.
+    """
     if isinstance(value, str):
-        return _without_keys(value)
+        return without_secrets(value)
     if isinstance(value, Mapping):
         return {
-            redacted(name): REDACTED if inner and is_secret_name(name) and isinstance(inner, str) else redacted(inner)
+            redacted(name, by_name=by_name): REDACTED
+            if by_name and inner and isinstance(inner, str) and is_secret_name(str(name))
+            else redacted(inner, by_name=by_name)
             for name, inner in value.items()
         }
     if isinstance(value, list | tuple):
-        return [redacted(inner) for inner in value]
+        return [redacted(inner, by_name=by_name) for inner in value]
     return value
 
 

@@ -1,0 +1,147 @@
+"""Redacts what leaves a run's stream, and holds back no more of a token stream than could still become a match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.tool import tool_call_chunk
+
+from motet.graphs.events import Part, jsonable
+
+LONGEST_HELD = 512
+"""Characters held back of one text; of a longer word without end the front goes out redacted as far as it is."""
+LOOK_BACK = 64
+"""Characters that stay held back then; a card's number has 19."""
+
+_TEXTS = ("text", "reasoning", "thinking")
+_SHORTEST = 6
+"""Characters; no shorter text is an address or a number that any rule finds."""
+_SMALLEST = 10**12
+"""A smaller integer has fewer digits than any card."""
+
+Redact = Callable[[str], str]
+Key = tuple[str, str, int]
+"""Message id, field and index of a text that grows chunk by chunk."""
+
+
+class Outgoing:
+    """One run's stream on its way out.
+
+    Tokens are held back by message id: the last word, with the groups of digits before it, until what
+    follows shows that it is complete; the last chunk releases the rest. All other parts are looked
+    through string by string. Questions to a person (`__interrupt__`) stay: who approves must see
+    exactly what will be done.
+    """
+
+    def __init__(self, redact: Redact) -> None:
+        self._redact = redact
+        self._held: dict[Key, str] = {}
+
+    def part(self, part: Part) -> Part:
+        """`part` as it may leave; itself where nothing is to be changed."""
+        if part.mode != "messages":
+            data = jsonable(part.data)
+            changed = self.value(data)
+            return part if changed == data else _with(part, changed)
+        message, metadata = cast("tuple[Any, Any]", part.data)
+        if isinstance(message, AIMessageChunk):
+            return _with(part, (self._chunk(message), metadata))
+        told = jsonable(message)
+        changed = self.value(told)
+        return part if changed == told else _with(part, (changed, metadata))
+
+    def value(self, value: Any) -> Any:
+        """JSON-like `value` as it may leave, text by text."""
+        if isinstance(value, str):
+            return self._redact(value) if len(value) >= _SHORTEST else value
+        if isinstance(value, dict):
+            held = cast("Mapping[str, Any]", value)
+            return {name: inner if name == "__interrupt__" else self.value(inner) for name, inner in held.items()}
+        if isinstance(value, list):
+            return [self.value(inner) for inner in cast("Sequence[Any]", value)]
+        if isinstance(value, int) and abs(value) >= _SMALLEST:
+            told = self._redact(str(value))
+            return value if told == str(value) else told
+        return value
+
+    def _chunk(self, chunk: AIMessageChunk) -> AIMessageChunk:
+        message_id, last = chunk.id or "", chunk.chunk_position == "last"
+        content = self._content(chunk.content, message_id, last=last)
+        calls = [
+            {**call, "args": self._grown((message_id, "args", call["index"] or 0), call["args"] or "", last=last)}
+            for call in chunk.tool_call_chunks
+        ]
+        if last:
+            rest = self._rest(message_id)
+            calls += [
+                tool_call_chunk(args=text, index=index) for (_, field, index), text in rest.items() if field == "args"
+            ]
+            content = _joined(content, {key: text for key, text in rest.items() if key[1] != "args"})
+        if content == chunk.content and calls == chunk.tool_call_chunks:
+            return chunk
+        kept = chunk.model_dump(exclude={"type", "content", "tool_calls", "invalid_tool_calls", "tool_call_chunks"})
+        return AIMessageChunk(content=content, tool_call_chunks=cast("Any", calls), **kept)
+
+    def _content(self, content: Any, message_id: str, *, last: bool) -> Any:
+        if isinstance(content, str):
+            return self._grown((message_id, "", 0), content, last=last)
+        blocks: list[Any] = []
+        for place, block in enumerate(cast("Sequence[Any]", content)):
+            changed = block
+            for field in _TEXTS:
+                if isinstance(block, dict) and isinstance(text := cast("dict[str, Any]", block).get(field), str):
+                    index = cast("dict[str, Any]", block).get("index", place)
+                    key = (message_id, field, index if isinstance(index, int) else place)
+                    changed = {**changed, field: self._grown(key, text, last=last)}
+            blocks.append(changed)
+        return blocks
+
+    def _grown(self, key: Key, text: str, *, last: bool) -> str:
+        """What may leave of the text at `key`, now that `text` was added to it."""
+        whole = self._held.pop(key, "") + text
+        if last:
+            return self._redact(whole)
+        at = _safe(whole)
+        if len(whole) - at > LONGEST_HELD:
+            whole = self._redact(whole)
+            at = max(0, len(whole) - LOOK_BACK)
+            released = whole[:at]
+        else:
+            released = self._redact(whole[:at])
+        if at < len(whole):
+            self._held[key] = whole[at:]
+        return released
+
+    def _rest(self, message_id: str) -> dict[Key, str]:
+        """What is still held back of a message whose last chunk says nothing about it."""
+        keys = [key for key in self._held if key[0] == message_id]
+        return {key: self._redact(self._held.pop(key)) for key in keys}
+
+
+def _safe(text: str) -> int:
+    """Where the part of `text` begins that could still become a match: its last word, with digits before it."""
+    at = len(text)
+    while True:
+        while at and not text[at - 1].isspace():
+            at -= 1
+        goes_on = at == len(text) or text[at].isdigit()
+        if at < 2 or not goes_on or not text[at - 2].isdigit():  # noqa: PLR2004 - a digit and the blank after it
+            return at
+        at -= 1
+
+
+def _joined(content: Any, rest: Mapping[Key, str]) -> Any:
+    """`content` of a last chunk with the texts that no part of it took along."""
+    for (_, field, index), text in rest.items():
+        if not field and isinstance(content, str):
+            content = text + content
+        else:
+            block = {"type": field or "text", field or "text": text, "index": index}
+            content = [*([content] if isinstance(content, str) and content else content or []), block]
+    return content
+
+
+def _with(part: Part, data: Any) -> Part:
+    return Part(mode=part.mode, namespace=part.namespace, data=data)

@@ -1,0 +1,263 @@
+"""Personal data, secrets and what a page would load, on their way in and out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.messages.tool import tool_call_chunk
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, MessagesState, StateGraph
+
+from motet.graphs.events import Part, encode
+from motet.graphs.guardrails import Guard
+from motet.graphs.outgoing import LONGEST_HELD, Outgoing
+from motet.graphs.runtime import RunPlan, stream
+from motet.testing import ScriptedModel, streamed
+
+CARD = "4111 1111 1111 1111"
+MASKED = "**** **** **** 1111"
+ALL = {"email": "redact", "credit_card": "mask", "ip": "hash", "mac_address": "mask", "url": "redact"}
+TEXT = f"Mail ada@example.org or pay 12 {CARD} and 5500-0000-0000-0004, not 4111 1111 1111 1112, from 10.1.2.3 today"
+
+
+@pytest.mark.parametrize(
+    ("kind", "strategy", "text", "left"),
+    [
+        ("credit_card", "mask", f"card {CARD}!", f"card {MASKED}!"),
+        ("email", "redact", "to ada@example.org.", "to [REDACTED_EMAIL]."),
+        ("ip", "hash", "at 10.1.2.3", "at <ip_hash:8e099943>"),
+        ("url", "redact", "see https://a.example/b?c", "see [REDACTED_URL]"),
+    ],
+)
+def test_each_kind_is_treated_as_its_rule_says(kind: str, strategy: str, text: str, left: str) -> None:
+    """LangChain's detectors and strategies hold on the way in and on the way out."""
+    guard = Guard({kind: strategy})
+
+    for guarded in (guard.guard_in(text), guard.guard_out(text)):
+        assert (guarded.text, guarded.redacted, guarded.refused) == (left, (kind,), False)
+
+
+def test_without_rules_ordinary_text_stays() -> None:
+    """An installation that asks for nothing gets its texts as they are."""
+    guarded = Guard({}).guard_in(TEXT)
+
+    assert (guarded.text, guarded.redacted) == (TEXT, ())
+    assert Guard({}).outgoing() is None
+
+
+def test_what_is_blocked_is_refused_in_words() -> None:
+    """A turn with blocked data ends with a sentence that says why, and doesn't repeat the data."""
+    guard = Guard({"email": "block"})
+
+    for guarded in (guard.guard_in("I am ada@example.org"), guard.guard_out("She is ada@example.org")):
+        assert guarded.refused
+        assert "email" in guarded.text
+        assert "ada@" not in guarded.text
+
+
+def test_a_secret_in_a_persons_message_goes_no_further() -> None:
+    """A key that somebody pastes is masked before a model reads it, and it is said."""
+    guarded = Guard({}).guard_in("why does sk-proj-abcdefghijklmnop1234 fail?")
+
+    assert (guarded.text, guarded.redacted) == ("why does [redacted] fail?", ("secret",))
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ("See ![it](https://evil.example/?q=1) now", "See (image left out: it) now"),
+        ("![](http://evil.example)", "(image left out)"),
+        ("![it][ref]", "(image left out: it)"),
+        ("![it](https://evil.example/?q=", "(image left out: it)"),
+        ("![ref]\n\n[ref]: http://evil.example", "(image left out: ref)\n\n[ref]: http://evil.example"),
+        ('<img src="http://evil.example">', '\u2039img src="http://evil.example"\u203a'),
+        ("a <script>x</script> b", "a \u2039script\u203ax\u2039/script\u203a b"),
+        ("<img src=x onerror=y", "\u2039img src=x onerror=y\u203a"),
+        ("\\`<img src=x>\\`", "\\`\u2039img src=x\u203a\\`"),
+        ("`a\n\n<img src=x>`", "`a\n\n\u2039img src=x\u203a`"),
+    ],
+)
+def test_an_answer_loads_and_renders_nothing(answer: str, shown: str) -> None:
+    """Whatever shows the answer, it asks no other server for an image and runs no HTML."""
+    assert Guard({}).guard_out(answer).text == shown
+
+
+@pytest.mark.parametrize("answer", ["n < 5 and m > 3", "`List<String>`", "```html\n<img src=x>\n```", "[a](b) !"])
+def test_what_is_neither_image_nor_html_stays(answer: str) -> None:
+    """Comparisons, links and code are shown as they are."""
+    assert Guard({}).guard_out(answer).text == answer
+
+
+def test_what_the_person_wrote_may_be_answered() -> None:
+    """A tag that stands in the question may stand in the answer."""
+    assert (
+        Guard({}).guard_out("<b> is bold, <i> isn't", asked="what is <b>?").text == "<b> is bold, \u2039i\u203a isn't"
+    )
+
+
+def chunks_of(text: str, size: int, *, last: bool = True) -> list[AIMessageChunk]:
+    """`text` as a model streams it, `size` characters at a time, its last chunk empty."""
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    end = [AIMessageChunk(content="", id="m", chunk_position="last")] if last else []
+    return [AIMessageChunk(content=piece, id="m") for piece in pieces] + end
+
+
+def sent(outgoing: Outgoing, messages: Sequence[Any]) -> list[Any]:
+    """What leaves of these messages."""
+    return [outgoing.part(Part(mode="messages", namespace=(), data=(one, {}))).data[0] for one in messages]
+
+
+def guarded_stream(rules: dict[str, str] = ALL) -> Outgoing:
+    """A stream under these rules."""
+    outgoing = Guard(rules).outgoing()
+    assert outgoing is not None
+    return outgoing
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 16, 50, 500])
+def test_a_split_stream_says_what_the_whole_text_says(size: int) -> None:
+    """However a text is split, what leaves is the whole text redacted, and no chunk is lost or moved."""
+    given = chunks_of(TEXT, size)
+
+    left = sent(guarded_stream(), given)
+
+    assert "".join(one.content for one in left) == Guard(ALL).guard_in(TEXT).text
+    assert [one.chunk_position for one in left] == [one.chunk_position for one in given]
+
+
+def test_at_no_point_a_split_card_has_left() -> None:
+    """Of a card number that comes digit by digit, nothing is out before it is known what it is."""
+    left = ""
+    outgoing = guarded_stream({"credit_card": "mask"})
+
+    for one in sent(outgoing, chunks_of(f"It is {CARD} ok", 1)):
+        left += one.content
+        assert "4111" not in left
+
+    assert left == f"It is {MASKED} ok"
+
+
+def test_words_are_held_no_longer_than_needed() -> None:
+    """Ordinary text leaves a word behind what the model said, not a paragraph."""
+    left = sent(guarded_stream(), chunks_of("one two three", 4, last=False))
+
+    assert "".join(one.content for one in left) == "one two "
+
+
+def test_a_word_without_end_is_not_held_for_ever() -> None:
+    """What is held back is bounded, and a match in it is redacted all the same."""
+    word = "x" * 2_000 + " ".join(["1"] * 2_000) + f" {CARD}"
+    left = sent(guarded_stream({"credit_card": "mask"}), chunks_of(word, 10))
+
+    assert len("".join(one.content for one in left[:-1])) > len(word) - LONGEST_HELD - 10
+    assert CARD not in "".join(one.content for one in left)
+
+
+def test_two_messages_at_once_are_kept_apart() -> None:
+    """Agents that speak in parallel don't mix their words."""
+    outgoing = guarded_stream()
+    first, second = (chunks_of(text, 3) for text in (f"a {CARD} a", "b ada@example.org b"))
+    second = [one.model_copy(update={"id": "other"}) for one in second]
+
+    left = sent(outgoing, [one for pair in zip_longest(first, second) for one in pair if one is not None])
+
+    assert "".join(one.content for one in left if one.id == "m") == f"a {MASKED} a"
+    assert "".join(one.content for one in left if one.id == "other") == "b [REDACTED_EMAIL] b"
+
+
+def test_blocks_and_arguments_are_redacted_too() -> None:
+    """A provider that streams blocks, and the arguments of a tool call, are text like any other."""
+    outgoing = guarded_stream()
+    given = [
+        AIMessageChunk(content=[{"type": "text", "text": "to ada@exa", "index": 0}], id="m"),
+        AIMessageChunk(content=[{"type": "text", "text": "mple.org now", "index": 0}], id="m"),
+        AIMessageChunk(content=[], id="m", tool_call_chunks=[tool_call_chunk(name="pay", id="1", args="", index=1)]),
+        AIMessageChunk(content=[], id="m", tool_call_chunks=[tool_call_chunk(args='{"card": "4111 1111 ', index=1)]),
+        AIMessageChunk(content=[], id="m", tool_call_chunks=[tool_call_chunk(args='1111 1111"}', index=1)]),
+        AIMessageChunk(content=[], id="m", chunk_position="last"),
+    ]
+
+    left = sent(outgoing, given)
+
+    whole = left[0]
+    for one in left[1:]:
+        whole += one
+    assert whole.content == [{"type": "text", "text": "to [REDACTED_EMAIL] now", "index": 0}]
+    assert whole.tool_calls == [{"name": "pay", "args": {"card": MASKED}, "id": "1", "type": "tool_call"}]
+
+
+@pytest.mark.parametrize("mode", ["values", "updates", "custom"])
+def test_every_other_part_is_looked_through(mode: Any) -> None:
+    """State, updates and custom events are redacted wherever a text stands in them; numbers too."""
+    data = {
+        "messages": [HumanMessage(CARD), AIMessage("", tool_calls=[{"name": "t", "args": {"a": CARD}, "id": "1"}])],
+        "rows": [(4111111111111111, "ada@example.org", 7)],
+        "untouched": {"x": [1.5, None, True]},
+    }
+
+    _, told = encode(guarded_stream().part(Part(mode=mode, namespace=("a:1",), data=data)))
+
+    assert told.count(MASKED.encode()) == 2
+    assert b'["************1111","[REDACTED_EMAIL]",7]' in told
+    assert b'"untouched":{"x":[1.5,null,true]}' in told
+
+
+def test_a_part_with_nothing_in_it_is_passed_on_itself() -> None:
+    """Where there is nothing to redact, the graph's own objects go on."""
+    part = Part(mode="values", namespace=(), data={"messages": [HumanMessage("hello")]})
+
+    assert guarded_stream().part(part) is part
+
+
+def test_who_approves_sees_exactly_what_will_be_done() -> None:
+    """A question's arguments are what a decision is made on: they leave as they are."""
+    part = Part(mode="updates", namespace=(), data={"__interrupt__": [{"value": {"args": {"to": "ada@example.org"}}}]})
+
+    assert guarded_stream().part(part) is part
+
+
+async def test_a_streamed_graph_says_no_card_number() -> None:
+    """From a model's tokens to the stream of a run: the number never leaves, whichever mode is read."""
+    model = ScriptedModel([streamed("Your card 4111 11", "11 1111", " 1111", " is fine")])
+
+    async def answer(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    graph = StateGraph(MessagesState).add_node("answer", answer)
+    graph.add_edge(START, "answer").add_edge("answer", END)
+    plan = RunPlan(
+        run_id="0197f3c0-0000-7000-8000-000000000001", thread_id="t", attempt=1, input={"messages": ["hi"]},
+        modes=("messages", "values", "updates"), subgraphs=False, seconds=10, name="g",
+        outgoing=guarded_stream({"credit_card": "mask"}),
+    )  # fmt: skip
+
+    events = stream(graph.compile(checkpointer=InMemorySaver()), plan)
+    parts = [event async for event in events if isinstance(event, Part)]
+
+    tokens = "".join(one.data[0].content for one in parts if one.mode == "messages")
+    assert tokens == f"Your card {MASKED} is fine"
+    assert not any(CARD.encode() in encode(one)[1] for one in parts)
+
+
+async def test_a_specialist_made_by_create_agent_keeps_the_same_rules() -> None:
+    """The guard's middleware redacts words, tools' results and answers inside an agent, and raises nothing."""
+    model = ScriptedModel([f"It was {CARD}, says ada@example.org"])
+    rules = {"credit_card": "mask", "email": "block"}
+    agent: Any = create_agent(model, middleware=list(Guard(rules).middleware))
+    said = [
+        HumanMessage("pay"),
+        AIMessage("", tool_calls=[{"name": "card", "args": {}, "id": "1"}]),
+        ToolMessage(CARD, tool_call_id="1"),
+    ]
+
+    async with asyncio.timeout(10):
+        state = await agent.ainvoke({"messages": said})
+
+    told = [one.content for one in state["messages"]]
+    assert told == ["pay", "", MASKED, f"It was {MASKED}, says [REDACTED_EMAIL]"]
