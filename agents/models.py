@@ -6,7 +6,7 @@ Only a name chooses another model: a key that lies around in the environment cha
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,7 @@ class Models:
         self._progress = progress
         self._making = asyncio.Lock()
         self._embedded: EmbeddedModel | None = None
+        self._others: dict[str, BaseChatModel] = {}
         self._client: httpx.AsyncClient | None = None
         self._chat = _remote(settings) if settings.name else None
         if not settings.name:
@@ -103,6 +104,20 @@ class Models:
             if self._chat is None:
                 self._chat = await self._start_embedded()
             return self._chat
+
+    async def named(self, name: str) -> BaseChatModel:
+        """Another chat model, `provider:model`, made once; the base URL counts for the installation's provider only.
+
+        Raises:
+            InvalidConfig, ModelUnavailable: as for the installation's own model.
+        """
+        async with self._making:
+            if name not in self._others:
+                provider = name.partition(":")[0]
+                same = (self._settings.name or "").partition(":")[0] == provider
+                base_url = self._settings.base_url if same else None
+                self._others[name] = _remote(replace(self._settings, name=name, base_url=base_url))
+            return self._others[name]
 
     async def aclose(self) -> None:
         """End the embedded model's process, if there is one."""

@@ -13,6 +13,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from motet.errors import ToolFailed
+from motet.tools.policy import EFFECT
 
 NAME = "save_report"
 _LONGEST_NAME = 80
@@ -38,7 +39,7 @@ def build_save_report(workspace: Path) -> BaseTool:
         """Write a Markdown report into the workspace's reports folder and return its path."""
         return await asyncio.to_thread(_write, folder, title, body)
 
-    return StructuredTool.from_function(coroutine=save_report, name=NAME, args_schema=ReportArguments)
+    return StructuredTool.from_function(coroutine=save_report, name=NAME, args_schema=ReportArguments, metadata=EFFECT)
 
 
 def file_name(title: str) -> str:
