@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import operator
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 
+from motet.agents.handoff import Handoff
 from motet.graphs.correction import Attempt, Status
 from motet.tools.values import Value
 
@@ -61,8 +62,8 @@ class Finding(TypedDict):
     status: Status
     answer: str
     """One or a few sentences, without the rows."""
-    composed: Literal["model", "rows", "nothing"]
-    """Who wrote the answer: the model, we from the rows because the model's sentence didn't hold, or nobody."""
+    composed: Literal["model", "rows", "quotes", "nothing"]
+    """Who wrote the answer: the model, we from rows or quotes because its sentence didn't hold, or nobody."""
     sql: str
     """The query the answer rests on; empty if none ran."""
     columns: list[str]
@@ -73,6 +74,15 @@ class Finding(TypedDict):
     """What was tried before and why it was given up, oldest first."""
     claims: NotRequired[list[Claim]]
     """What the answer says, claim by claim; none where there is no answer."""
+    handoffs: NotRequired[list[Handoff]]
+    """To whom the specialist handed the question over, in place of an answer."""
+    data: NotRequired[dict[str, Any]]
+    """What the specialist's declared `output` asks for beside the answer; JSON."""
+
+
+def latest(_: Status, ended: Status) -> Status:
+    """Several may end in one step: without a rule for that LangGraph refuses the whole step."""
+    return ended
 
 
 class Conversation(TypedDict):
@@ -86,5 +96,5 @@ class State(Conversation):
     """What graphs share and hand to each other."""
 
     findings: NotRequired[Annotated[list[Finding], operator.add]]
-    status: NotRequired[Status]
+    status: NotRequired[Annotated[Status, latest]]
     """How the last specialist ended."""

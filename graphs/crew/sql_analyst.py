@@ -31,7 +31,7 @@ from motet.graphs.correction import Attempt, Status, stop_reason
 from motet.graphs.crew.doubts import doubts, result_problem
 from motet.graphs.crew.linking import Link, described, link
 from motet.graphs.crew.wording import cell, plainly, table, unsupported
-from motet.graphs.state import Conversation, Finding, State
+from motet.graphs.state import Claim, Conversation, Finding, Query, State
 from motet.tools.sql import Rows, query_tool
 from motet.tools.sql_check import check, corrected
 from motet.tools.workspace import Workspace
@@ -253,31 +253,44 @@ class _Analyst:
         if rows and rows["rows"]:
             ended: Status = "budget_exhausted" if spent else "partial"
             sentence = f"{plainly(rows)} But this is doubtful: {stopped}.{last}"
-            return _ended(self._finding(state, ended, sentence, "rows"), message_id=None, doubt="")
+            finding = self._finding(state, ended, sentence, "rows", claimed=plainly(rows))
+            return _ended(finding, message_id=None, doubt="")
         ended = "budget_exhausted" if spent else "failed"
         sentence = f"I can't answer this: {stopped}.{last}"
         return _ended(self._finding(state, ended, sentence, "nothing"), message_id=None, doubt="")
 
     def _finding(
-        self, state: Linked, status: Status, sentence: str, composed: Literal["model", "rows", "nothing"]
+        self,
+        state: Linked,
+        status: Status,
+        sentence: str,
+        composed: Literal["model", "rows", "nothing"],
+        *,
+        claimed: str = "",
     ) -> Finding:
+        """The finding; `claimed` is the part of `sentence` that the rows hold, where it says more."""
         rows = state.get("result")
+        kept = rows["rows"][:_KEPT_ROWS] if rows else []
+        columns = rows["columns"] if rows else []
+        truncated = bool(rows) and (rows["truncated"] or len(rows["rows"]) > _KEPT_ROWS)
+        query = Query(sql=state.get("result_sql", ""), columns=columns, rows=kept, truncated=truncated)
         return Finding(
             agent=NAME,
             question=state.get("question", ""),
             status=status,
             answer=sentence,
             composed=composed,
-            sql=state.get("result_sql", ""),
-            columns=rows["columns"] if rows else [],
-            rows=rows["rows"][:_KEPT_ROWS] if rows else [],
-            truncated=bool(rows) and (rows["truncated"] or len(rows["rows"]) > _KEPT_ROWS),
+            sql=query["sql"],
+            columns=columns,
+            rows=kept,
+            truncated=truncated,
             attempts=state.get("attempts", []),
+            claims=[] if composed == "nothing" else [Claim(text=claimed or sentence, quotes=[], queries=[query])],
         )
 
 
 def _draft_prompt(state: Linked) -> list[BaseMessage]:
-    asked = f"{state.get('schema', '')}\n\nQuestion: {state.get('question', '')}"
+    asked = f"{state.get('schema', '')}\n\n{_before(state)}Question: {state.get('question', '')}{_checked(state)}"
     messages: list[BaseMessage] = [SystemMessage(_DRAFT), HumanMessage(asked)]
     if attempts := state.get("attempts", []):
         last = attempts[-1]
@@ -285,6 +298,16 @@ def _draft_prompt(state: Linked) -> list[BaseMessage]:
             f"{asked}\n\nThis query is wrong: {last['action']}\n{last['problem']}\nCorrected query:"
         )
     return messages
+
+
+def _before(state: Linked) -> str:
+    context = state["brief"]["context"] if "brief" in state else ""
+    return f"Said before: {context}\n" if context else ""
+
+
+def _checked(state: Linked) -> str:
+    problems = state["brief"]["problems"] if "brief" in state else []
+    return "".join(f"\nAn earlier answer was wrong: {problem}" for problem in problems)
 
 
 def _answer_prompt(question: str, rows: Rows) -> list[BaseMessage]:

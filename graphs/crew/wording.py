@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from motet.graphs.numbers import numbers, same
 from motet.tools.sql import Rows
 from motet.tools.values import Value
 
-_NUMBER = re.compile(r"(?<![\w.])[-\u2212]?\d[\d,]*(?:\.\d+)?(?:\s*(thousand|million|billion)\b)?", re.IGNORECASE)
 _UNIT = re.compile(
     r"[$€£%]|(?<=\d)\s?(?:mph|km/h|m/s|knots|km|miles|mm|cm|inches|inch|feet|meters|kg|lbs|pounds|tons|"
     r"degrees|°[CF]|°|celsius|fahrenheit|dollars|usd|euros|percent)\b",
     re.IGNORECASE,
 )
-_SCALES = {"thousand": 1e3, "million": 1e6, "billion": 1e9}
 _SHOWN = 10
 _LISTED = 5
 _CELL = 60
@@ -29,10 +28,10 @@ def unsupported(sentence: str, rows: Rows, question: str) -> str | None:
     """
     if not sentence.strip():
         return "it is empty"
-    known = {*_row_numbers(rows), *(number for number, _, _ in _numbers(question)), float(len(rows["rows"]))}
-    for number, decimals, scale in _numbers(sentence):
-        if not any(_same(number, value, decimals, scale) for value in known):
-            return f"{number:g} is not in the rows"
+    known = {*row_numbers(rows["rows"]), *(number.value for number in numbers(question)), float(len(rows["rows"]))}
+    for number in numbers(sentence):
+        if not any(same(number, value) for value in known):
+            return f"{number.value:g} is not in the rows"
     said = f"{question} {' '.join(rows['columns'])}".lower()
     for unit in (found.strip() for found in _UNIT.findall(sentence)):
         if unit.lower() not in said:
@@ -89,40 +88,26 @@ def _pairs(columns: Sequence[str], row: Sequence[Value]) -> str:
     return ", ".join(f"{column}: {cell(value)}" for column, value in zip(columns, row, strict=True))
 
 
-def _numbers(text: str) -> Iterator[tuple[float, int, float]]:
-    for match in _NUMBER.finditer(re.sub(r"(\d{4})-(\d\d)-(\d\d)", r"\1 \2 \3", text)):
-        digits = re.sub(r"[^\d.\-]", "", match[0].replace("\u2212", "-")).rstrip(".")
-        decimals = len(digits.partition(".")[2])
-        yield float(digits), decimals, _SCALES.get((match[1] or "").lower(), 1.0)
-
-
-def _row_numbers(rows: Rows) -> Iterator[float]:
-    for row in rows["rows"]:
+def row_numbers(rows: Sequence[Sequence[Value]]) -> Iterator[float]:
+    """Every number of some rows, those inside texts and dates too."""
+    for row in rows:
         for value in row:
             if isinstance(value, bool) or value is None:
                 continue
             if isinstance(value, int | float):
                 yield float(value)
             else:
-                yield from (number for number, _, _ in _numbers(str(value)))
-
-
-def _same(number: float, value: float, decimals: int, scale: float) -> bool:
-    return (
-        abs(number - value / scale) <= 0.5 * 10**-decimals + 1e-9
-        if decimals or scale > 1 or value % 1
-        else (number == value)
-    )
+                yield from (number.value for number in numbers(str(value)))
 
 
 def _says(sentence: str, value: Value) -> bool:
     if isinstance(value, bool) or value is None:
         return True
     if isinstance(value, int | float):
-        return any(_same(number, value, decimals, scale) for number, decimals, scale in _numbers(sentence))
+        return any(same(number, value) for number in numbers(sentence))
     words = re.findall(r"\w+", str(value).lower())
-    numbers = {number for number, _, _ in _numbers(sentence)}
+    said = {number.value for number in numbers(sentence)}
     dated = re.fullmatch(r"\d{4}-\d\d-\d\d(T.*)?", str(value))
     if dated:
-        return {number for number, _, _ in _numbers(str(value)[:10])} - {float(str(value)[5:7])} <= numbers
+        return {number.value for number in numbers(str(value)[:10])} - {float(str(value)[5:7])} <= said
     return all(word in sentence.lower() for word in words)

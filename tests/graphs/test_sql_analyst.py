@@ -13,12 +13,12 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import END, START, StateGraph
 
-from motet.agents.scripted import ScriptedChatModel
 from motet.errors import BudgetExhausted, InvalidInput, ModelFailed
 from motet.graphs.crew.linking import described, link
 from motet.graphs.crew.sql_analyst import build_sql_analyst
 from motet.graphs.crew.wording import plainly, unsupported
-from motet.graphs.state import Finding, State
+from motet.graphs.state import Brief, Finding, State
+from motet.testing import ScriptedModel, Step
 from motet.tools.sql import Rows
 from motet.tools.workspace import Workspace
 
@@ -43,10 +43,10 @@ def _sql(text: str) -> str:
     return json.dumps({"sql": text})
 
 
-async def _asked(workspace: Workspace, question: str, *script: object) -> tuple[Finding, AIMessage, ScriptedChatModel]:
-    model = ScriptedChatModel(script=list(script))
+async def _asked(workspace: Workspace, question: str, *script: Step) -> tuple[Finding, AIMessage, ScriptedModel]:
+    model = ScriptedModel(script)
 
-    async def models() -> ScriptedChatModel:
+    async def models() -> ScriptedModel:
         return model
 
     state = await build_sql_analyst(models, workspace).compile().ainvoke({"messages": [HumanMessage(question)]})
@@ -55,7 +55,7 @@ async def _asked(workspace: Workspace, question: str, *script: object) -> tuple[
     assert isinstance(message, AIMessage)
     assert message.name == "sql_analyst"
     assert finding["status"] == state["status"]
-    assert len(model.calls) == len(model.script)
+    model.assert_complete()
     return finding, message, model
 
 
@@ -72,6 +72,24 @@ async def test_a_simple_question_takes_two_calls(workspace: Workspace) -> None:
     assert message.text.endswith("| n |\n| --- |\n| 1 |")
     assert "CREATE TABLE cars" in model.calls[0].messages[-1].text
     assert "planes" not in model.calls[0].messages[-1].text
+    (claim,) = finding.get("claims", [])
+    assert (claim["text"], claim["queries"][0]["rows"]) == ("There is 1 car from Japan.", [[1]])
+
+
+async def test_a_brief_reaches_the_draft(workspace: Workspace) -> None:
+    """What was said before and what a check found wrong are told to the model that drafts."""
+    brief = Brief(context="We spoke of cars.", problems=["the number 4 is in no cited row"])
+    given: Any = {"messages": [HumanMessage("How many are from Japan?")], "brief": brief}
+    with ScriptedModel([_sql("SELECT count(*) FROM cars WHERE Origin = 'Japan'"), "There is 1."]) as model:
+
+        async def models() -> ScriptedModel:
+            return model
+
+        await build_sql_analyst(models, workspace).compile().ainvoke(given)
+    asked = model.calls[0].messages[-1].text
+    assert (
+        "Said before: We spoke of cars.\nQuestion: How many are from Japan?\nAn earlier answer was wrong: the" in asked
+    )
 
 
 async def test_an_error_goes_back_with_its_message(workspace: Workspace) -> None:
@@ -219,9 +237,9 @@ async def test_a_spent_budget_ends_with_what_was_found(
 async def test_a_budget_spent_in_one_turn_is_forgotten_in_the_next(workspace: Workspace) -> None:
     """How a turn ended doesn't colour the next one on the same thread."""
     wrong = _sql("SELECT wings FROM cars")
-    model = ScriptedChatModel(script=[BudgetExhausted("model_calls", spent=1, allowed=1), wrong, wrong])
+    model = ScriptedModel([BudgetExhausted("model_calls", spent=1, allowed=1), wrong, wrong])
 
-    async def models() -> ScriptedChatModel:
+    async def models() -> ScriptedModel:
         return model
 
     graph = build_sql_analyst(models, workspace).compile(checkpointer=InMemorySaver())
@@ -239,9 +257,9 @@ async def test_no_question_is_refused(workspace: Workspace) -> None:
 
 async def test_steps_and_tokens_are_streamed(workspace: Workspace) -> None:
     """Each step is told as it happens; of the model's text only the answer is shown, in pieces, under one id."""
-    model = ScriptedChatModel(script=[_sql("SELECT count(*) FROM cars"), "There are 3 cars."])
+    model = ScriptedModel([_sql("SELECT count(*) FROM cars"), "There are 3 cars."])
 
-    async def models() -> ScriptedChatModel:
+    async def models() -> ScriptedModel:
         return model
 
     graph = build_sql_analyst(models, workspace).compile()
@@ -265,9 +283,9 @@ async def test_steps_and_tokens_are_streamed(workspace: Workspace) -> None:
 async def test_it_works_as_a_node_of_another_graph(workspace: Workspace) -> None:
     """Findings of two turns on one thread are two, its own state stays inside, and a strict serialiser keeps all."""
     script = [_sql("SELECT count(*) FROM cars"), "There are 3 cars."]
-    model = ScriptedChatModel(script=script * 2)
+    model = ScriptedModel(script * 2)
 
-    async def models() -> ScriptedChatModel:
+    async def models() -> ScriptedModel:
         return model
 
     outer: StateGraph[State, None, State, State] = StateGraph(State)
