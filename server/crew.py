@@ -1,18 +1,45 @@
-"""The built-in graphs over one workspace, with the installation's model."""
+"""The built-in assistant and its specialists over one workspace, with the installation's models."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import cast
 
+from langchain_core.embeddings import Embeddings
+from langchain_core.language_models import BaseChatModel
+from langchain_core.tools import BaseTool
+from langgraph.graph import StateGraph
+
+from motet.agents.embeddings import Embedders, EmbeddingSettings
 from motet.agents.models import Models, ModelSettings
-from motet.graphs.crew.assistant import build_assistant, check_question
+from motet.agents.spec import AgentSpec, built_in
+from motet.errors import InvalidWorkspace
+from motet.graphs.crew.assistant import Specialist, Team, build_assistant
+from motet.graphs.crew.librarian import build_librarian
+from motet.graphs.crew.question import check_question
+from motet.graphs.crew.routing import Card, ModelFactory, Router
+from motet.graphs.crew.signals import data_signal, document_signal
+from motet.graphs.crew.specialists import specialist
 from motet.graphs.crew.sql_analyst import build_sql_analyst
-from motet.graphs.registry import Declared, InputCheck
+from motet.graphs.guardrails import Guard
+from motet.graphs.registry import Declared, Graph, InputCheck
+from motet.memory.ports import DocumentIndex
+from motet.server.declared import agents_in
 from motet.server.settings import Settings
+from motet.tools.documents.indexing import Indexed, corpus_of, index_folder
+from motet.tools.documents.library import Library
+from motet.tools.documents.ports import Documents
+from motet.tools.documents.reading import document_files
+from motet.tools.documents.tools import read_tool, search_tool
+from motet.tools.index import Progress
+from motet.tools.reports import build_save_report
+from motet.tools.sql import query_tool
 from motet.tools.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -26,39 +53,151 @@ class Crew:
     """By id, the default first."""
     checks: Mapping[str, InputCheck]
     notices: Sequence[str]
-    """What a person should know at the start: the model and what to expect of it, tables, files left out."""
+    """What a person should know at the start: the model and what to expect of it, tables, documents, files left out."""
 
 
 NOBODY = Crew(graphs={}, checks={}, notices=())
 """Without a workspace no model is asked for either: a project's graphs bring their own."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What the specialists work with."""
+
+    chat: ModelFactory
+    """The installation's model."""
+    named: Callable[[str], Awaitable[BaseChatModel]]
+    """Another one, `provider:model`, for an agent that declares it."""
+    settings: Settings
+    folder: Path
+    data: Workspace | None
+    """None if there are no tables."""
+    documents: Documents | None
+    embeddings: Embeddings | None = None
+
+    def tools(self) -> list[BaseTool]:
+        """Those that a declaration may name, and this workspace has a use for."""
+        tools = [build_save_report(self.folder)]
+        if self.documents:
+            tools += [search_tool(self.documents), read_tool(self.documents)]
+        if self.data:
+            tools.append(query_tool(self.data))
+        return tools
+
+
 @asynccontextmanager
-async def gathered(settings: Settings, workspace: Path) -> AsyncGenerator[Crew]:
-    """Open the workspace and make the model ready to be started with the first question.
+async def gathered(
+    settings: Settings, workspace: Path, index: DocumentIndex, progress: Progress
+) -> AsyncGenerator[Crew]:
+    """Open the workspace, bring its documents' index up to date, and make the models ready for the first question.
 
     Raises:
         InvalidWorkspace: there is nothing to ask about.
-        ModelUnavailable, InvalidConfig: the model can't be had.
+        ModelUnavailable, InvalidConfig: the model can't be had, or an agent's declaration can't be used.
+        StoreUnavailable: Redis doesn't answer.
     """
-    models = Models(_model_settings(settings), progress=_log_progress)
+    models = Models(_model_settings(settings), progress=progress)
+    embedders = Embedders(_embedding_settings(settings), progress)
     try:
-        async with await Workspace.open(workspace) as data:
-            graphs: dict[str, Declared] = {
-                "assistant": build_assistant(models.chat, data),
-                "sql_analyst": build_sql_analyst(models.chat, data),
-            }
-            yield Crew(
-                graphs=graphs,
-                checks=dict.fromkeys(graphs, check_question),
-                notices=[
-                    f"Model: {models.notice.text}",
-                    f"Tables: {', '.join(table.name for table in data.tables)}",
-                    *(f"Skipped: {one.source}: {one.reason}" for one in data.skipped),
-                ],
+        async with await Workspace.open(workspace, may_be_empty=True) as data:
+            documents, _ = await asyncio.to_thread(document_files, workspace)
+            embeddings = await embedders.embeddings() if documents else None
+            indexed = await index_folder(workspace, index, embeddings, progress)
+            library = await Library.open(index, embeddings, corpus_of(workspace))
+            if not data.tables and not library.files:
+                raise InvalidWorkspace(str(workspace), _nothing(data, indexed))
+            material = Material(
+                chat=models.chat,
+                named=models.named,
+                settings=settings,
+                folder=workspace,
+                data=data if data.tables else None,
+                documents=library if library.files else None,
+                embeddings=embeddings,
             )
+            graphs = graphs_of(material)
+            told = [f"Model: {models.notice.text}", *_holdings(data, library, indexed, embedders.notice)]
+            yield Crew(graphs=graphs, checks=dict.fromkeys(graphs, check_question), notices=told)
     finally:
+        await embedders.aclose()
         await models.aclose()
+
+
+def graphs_of(material: Material) -> dict[str, Declared]:
+    """The assistant, and each specialist by itself.
+
+    Raises:
+        InvalidConfig: an agent's declaration can't be used.
+    """
+    guard = Guard(material.settings.pii_rules)
+    own = agents_in(material.settings.agents_dir) if material.settings.agents_dir else ()
+    made = {
+        spec.name: one
+        for spec in {spec.name: spec for spec in (*built_in(), *own)}.values()
+        if (one := _made(spec, material, guard)) is not None
+    }
+    specialists = [Specialist(card=card, graph=_compiled(name, declared)) for name, (declared, card) in made.items()]
+    team = Team(
+        specialists=specialists,
+        router=Router([one.card for one in specialists], model=material.chat, embeddings=material.embeddings),
+        model=material.chat,
+        guard=guard,
+        documents=material.documents,
+        workspace=material.data,
+        save_report=build_save_report(material.folder),
+    )
+    return {"assistant": build_assistant(team), **{name: declared for name, (declared, _) in made.items()}}
+
+
+def _made(spec: AgentSpec, material: Material, guard: Guard) -> tuple[Declared, Card] | None:
+    """The graph of a declaration, with what routing knows of it; None where the workspace has nothing for it."""
+    card, chat = Card(name=spec.name, description=spec.description, examples=spec.examples), material.chat
+    match spec.name, spec.kind:
+        case "sql_analyst", "graph":
+            data = material.data
+            return (build_sql_analyst(chat, data), replace(card, signal=data_signal(data))) if data else None
+        case "librarian", "graph":
+            found = material.documents
+            return (build_librarian(chat, found), replace(card, signal=document_signal(found))) if found else None
+        case _, "graph":
+            return None  # the reporter is the assistant's own: it is sent checked findings, never a question
+        case _:
+            tools = material.tools()
+            if not set(spec.tools) <= {tool.name for tool in tools}:
+                logger.warning("agent %s is left out: this workspace has nothing for its tools", spec.name)
+                return None
+            model = partial(material.named, spec.model) if spec.model else chat
+            made = specialist(spec, model=model, tools=tools, documents=material.documents, middleware=guard.middleware)
+            return made, card
+
+
+def _compiled(name: str, made: Declared) -> Graph:
+    """A specialist that traces know as an agent: LangChain and OpenTelemetry each read a name of their own."""
+    if isinstance(made, StateGraph):
+        return made.compile(name=name).with_config(metadata={"lc_agent_name": name, "agent_name": name})
+    return cast("Graph", made)
+
+
+def _nothing(data: Workspace, indexed: Indexed) -> str:
+    failed = "; ".join(f"{one.source}: {one.reason}" for one in (*data.skipped, *indexed.skipped))
+    return failed or (
+        "it holds nothing to ask about: no data (CSV, TSV, Parquet, JSON, JSON lines or SQLite) and no documents "
+        "(Markdown, text, HTML or PDF)"
+    )
+
+
+def _holdings(data: Workspace, library: Library, indexed: Indexed, search: str) -> list[str]:
+    """What there is to ask about, how it is searched, and what was left out."""
+    told: list[str] = []
+    if data.tables:
+        told.append(f"Tables: {', '.join(table.name for table in data.tables)}")
+    if files := library.files:
+        changed = len(indexed.added) + len(indexed.changed) + len(indexed.removed)
+        passages = sum(one.passages for one in files)
+        told.append(f"Documents: {len(files)} with {passages} passages; {changed} changed since the last time")
+        told.append(search)
+    skipped = {one.source: one.reason for one in (*data.skipped, *indexed.skipped)}
+    return [*told, *(f"Skipped: {source}: {reason}" for source, reason in sorted(skipped.items()))]
 
 
 def _model_settings(settings: Settings) -> ModelSettings:
@@ -71,7 +210,10 @@ def _model_settings(settings: Settings) -> ModelSettings:
     )
 
 
-def _log_progress(doing: str, done: int, total: int) -> None:
-    """Weights that are fetched on the first question are said once, not drawn: nobody looks at a server's terminal."""
-    if done == 0:
-        logger.info("%s (%.0f MB)", doing, total / 1e6)
+def _embedding_settings(settings: Settings) -> EmbeddingSettings:
+    return EmbeddingSettings(
+        name=settings.embeddings,
+        base_url=settings.embeddings_base_url,
+        data_dir=settings.data_dir,
+        timeout_s=settings.model_timeout_seconds,
+    )

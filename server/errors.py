@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from motet.errors import CallerError, MotetError, OperatorError, shortened
+from motet.observability.trajectory.redact import redacted, without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def _problem(one: dict[str, object]) -> str:
     field = ".".join(str(part) for part in location if part != "body") or "body"
     if one["type"] == "extra_forbidden":
         return f"{field}: this field is not supported"
-    return f"{field}: {shortened(one['input'])} is not allowed: {one['msg']}"
+    return f"{field}: {shortened(redacted(one['input']))} is not allowed: {one['msg']}"
 
 
 async def _routing(_: Request, error: Exception) -> JSONResponse:
@@ -62,4 +63,4 @@ async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
 
 
 def _answer(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"detail": detail}, status, headers)
+    return JSONResponse({"detail": without_secrets(detail)}, status, headers)

@@ -1,11 +1,39 @@
-"""Logging of a server or worker process: one line an event on standard error."""
+"""Logging of a server or worker process: one line an event on standard error, and no secret in it."""
 
 from __future__ import annotations
 
 import logging
 
+from typing_extensions import override
+
+from motet.observability.trajectory.redact import without_secrets
+
+logger = logging.getLogger(__name__)
+
+_BYTES = 1_000_000
+"""From here on a total is a size."""
+
+
+class Masking(logging.Formatter):
+    """Formats as logging does, tracebacks included, and takes the secrets out of the whole."""
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
+def log_progress(doing: str, done: int, total: int) -> None:
+    """Say what takes long once, when it begins; nobody looks at a server's terminal.
+
+    `total` is in bytes of what is fetched, in files or passages of what is indexed.
+    """
+    if done == 0 and total:
+        logger.info("%s (%s)", doing, f"{total / 1e6:.0f} MB" if total >= _BYTES else total)
+
 
 def configure() -> None:
     """Our own messages from INFO up, everybody else's from WARNING up."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(Masking("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("motet").setLevel(logging.INFO)

@@ -14,6 +14,7 @@ from motet.graphs.registry import GraphRegistry
 from motet.memory.ports import EventReader, RunLifecycle, Threads, TrajectoryStore
 from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.client import connect
+from motet.memory.redis.documents import RedisDocuments
 from motet.memory.redis.events import RedisEvents
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.runs import RedisRuns
@@ -21,12 +22,15 @@ from motet.memory.redis.scripts import Scripts
 from motet.memory.redis.threads import RedisThreads
 from motet.memory.redis.trajectories import RedisTrajectories
 from motet.memory.serde import state_serializer
-from motet.observability import setup
+from motet.observability import langsmith, setup
+from motet.observability.trajectory import redact
 from motet.server import langgraph_json
 from motet.server.crew import NOBODY, gathered
+from motet.server.logs import log_progress
 from motet.server.settings import Settings, apply_environment
 from motet.server.store import redis_url
 from motet.tools.budget import Limits
+from motet.tools.index import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +52,15 @@ class Services:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, *, config: Path | None = None, workspace: Path | None = None
+    settings: Settings,
+    *,
+    config: Path | None = None,
+    workspace: Path | None = None,
+    progress: Progress = log_progress,
 ) -> AsyncGenerator[Services]:
     """Connect, load and assemble; everything is closed again in reverse order.
+
+    `progress` is told of what takes long: weights that are fetched, documents that are indexed.
 
     Raises:
         SetupError: there is nothing to serve, or the project, the workspace or a setting can't be used.
@@ -63,14 +73,19 @@ async def opened(
         apply_environment(project.environment)
     async with AsyncExitStack() as resources:
         calls.install()
+        resources.callback(redact.know(settings.secrets))
+        langsmith.install()
         telemetry = setup.install(setup.TelemetrySettings(tracing=settings.traces))
         resources.push_async_callback(asyncio.to_thread, telemetry.shutdown)
-        crew = await resources.enter_async_context(gathered(settings, workspace)) if workspace else NOBODY
         declared = langgraph_json.load(project) if project else {}
         described = {name: entry.description or "" for name, entry in project.graphs.items()} if project else {}
         client = await connect(await resources.enter_async_context(redis_url(settings)))
         resources.push_async_callback(client.aclose)
         keys, scripts = Keys(settings.tenant), Scripts(client)
+        index = RedisDocuments(client, keys)
+        crew = (
+            await resources.enter_async_context(gathered(settings, workspace, index, progress)) if workspace else NOBODY
+        )
         yield Services(
             settings=settings,
             threads=RedisThreads(client, keys, scripts),

@@ -16,9 +16,11 @@ from sse_starlette.sse import AppStatus
 from motet.errors import AddressInUse, InvalidConfig
 from motet.server.app import create_app
 from motet.server.auth import require_safe_address
+from motet.server.logs import log_progress
 from motet.server.services import Services, opened
 from motet.server.settings import Settings
 from motet.server.worker import working
+from motet.tools.index import Progress
 
 _BACKLOG = 2048
 _GRACE_S = 5
@@ -48,6 +50,7 @@ async def serve(
     config: Path | None,
     workspace: Path | None,
     opening: Callable[[Services, str], None],
+    progress: Progress = log_progress,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
@@ -60,17 +63,23 @@ async def serve(
         config: a project's `langgraph.json`.
         workspace: a folder of data for the built-in assistant.
         opening: called with the services and the URL as soon as requests are answered.
+        progress: told of what takes long before that.
 
     Raises:
         AddressInUse, InvalidConfig, InvalidWorkspace, ModelUnavailable, StoreUnavailable.
     """
     require_safe_address(host, settings, insecure=insecure)
     with _listening(host, port) as listener:
-        async with opened(settings, config=config, workspace=workspace) as services, working(services, workers):
+        async with (
+            opened(settings, config=config, workspace=workspace, progress=progress) as services,
+            working(services, workers),
+        ):
             server = _Server(
                 uvicorn.Config(
                     create_app(services, host=host),
                     lifespan="off",
+                    # Its lines go through our own logging, which takes secrets out.
+                    log_config=None,
                     log_level="warning",
                     timeout_graceful_shutdown=_GRACE_S,
                 )

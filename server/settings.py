@@ -8,14 +8,31 @@ read by themselves.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from motet.errors import InvalidConfig, shortened
+from motet.observability.trajectory.redact import is_secret_name
+
+_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+_PII_RULE = re.compile(r"(email|credit_card|ip|mac_address|url):(redact|mask|hash|block)")
+
+
+def _pii(told: str) -> str:
+    wrong = [] if told == "none" else [one for one in told.split(",") if not _PII_RULE.fullmatch(one.strip())]
+    if wrong:
+        raise ValueError(
+            f"{wrong[0].strip()!r} is no rule: write KIND:STRATEGY with commas between, or none; kinds are email, "
+            "credit_card, ip, mac_address and url; strategies are redact, mask, hash and block"
+        )
+    return told
+
 
 Positive = Annotated[float, Field(gt=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -45,11 +62,22 @@ class Settings(BaseSettings):
     model_file: Path | None = None
     """A GGUF file to use instead of fetching one; its SHA-256 must be the publisher's."""
     model_timeout_seconds: Positive = 120.0
+    """A call's, of embeddings too."""
+    embeddings: str | None = None
+    """`provider:model` for search by meaning, or `none`; unset: the embedded model."""
+    embeddings_base_url: str | None = None
+    """An OpenAI-compatible server's address, for embeddings."""
+
+    agents_dir: Path | None = None
+    """A folder of declared agents that join the crew, or take a built-in one's place."""
 
     auth: SecretStr | None = None
     """The one key clients must send; unset: none, which binds to loopback only."""
     max_body_bytes: AtLeastOne = 8_388_608
     """A larger request is refused unread with 413."""
+
+    pii: Annotated[str, AfterValidator(_pii)] = "credit_card:mask"
+    """What is done about personal data, `kind:strategy` with commas between; `none` does nothing."""
 
     lease_seconds: Positive = 30.0
     """How long a silent worker keeps its run."""
@@ -70,6 +98,29 @@ class Settings(BaseSettings):
         """Whether spans go to OTLP: OpenTelemetry's own variables name where."""
         names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
         return any(os.environ.get(name) for name in names)
+
+    @property
+    def pii_rules(self) -> Mapping[str, str]:
+        """From a kind of personal data to LangChain's name of what is done about it."""
+        rules = [] if self.pii == "none" else self.pii.split(",")
+        return {kind: strategy for kind, _, strategy in (rule.strip().partition(":") for rule in rules)}
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """Values that must be seen nowhere: our own, and those of the environment whose names or URLs say so."""
+        found = [one.get_secret_value() for one in (self.auth,) if one is not None]
+        told = dict(os.environ)
+        if self.redis_url is not None:
+            told["MOTET_REDIS_URL"] = self.redis_url.get_secret_value()
+        for name, value in told.items():
+            # `PWD` is a folder, and a variable may name the file a secret is in.
+            if is_secret_name(name) and not value.startswith(("/", "~", ".")):
+                found.append(value)
+            if name.startswith("OTEL_EXPORTER_OTLP") and name.endswith("HEADERS"):
+                found += [unquote(header.partition("=")[2].strip()) for header in value.split(",")]
+            for password in _PASSWORD.findall(value):
+                found += [password, unquote(password)]
+        return found
 
 
 def load() -> Settings:

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Collection
 import orjson
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from motet.errors import MotetError, error_on_the_wire
+from motet.errors import MotetError
 from motet.memory.ports import END, EventReader
+from motet.server import wire
 
 HEARTBEAT_S = 5
 """A comment line this often keeps proxies from closing a silent stream; the Agent Server's interval."""
@@ -54,4 +55,4 @@ async def _frames(
                 yield ServerSentEvent(data=orjson.dumps(error).decode(), event="error", id=event.event_id)
     except MotetError as error:
         # The status line is long gone: what fails now can only be said inside the stream.
-        yield ServerSentEvent(data=orjson.dumps(error_on_the_wire(error)).decode(), event="error")
+        yield ServerSentEvent(data=orjson.dumps(wire.error(error)).decode(), event="error")

@@ -8,8 +8,9 @@ from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 
-from motet.errors import MotetError, error_on_the_wire
+from motet.errors import MotetError
 from motet.graphs.events import to_json
+from motet.graphs.guardrails import Guard
 from motet.graphs.runtime import snapshot_of
 from motet.memory.ports import END, Run
 from motet.server import wire
@@ -33,7 +34,7 @@ async def final_values(services: Services, run: Run) -> AsyncIterator[bytes]:
             yield to_json(await _values(services, run))
         except MotetError as error:
             # The status line is long gone: what fails now can only be said in the body.
-            yield to_json({"__error__": error_on_the_wire(error)})
+            yield to_json({"__error__": wire.error(error)})
     finally:
         ended.cancel()
 
@@ -54,6 +55,9 @@ async def _values(services: Services, run: Run) -> Any:
     async with services.graphs.open(request.graph_id, config) as graph:
         snapshot = await snapshot_of(graph, request.thread_id)
     values = wire.values(snapshot)
+    outgoing = Guard(services.settings.pii_rules).outgoing()
+    if outgoing is not None:
+        values = outgoing.value(values)
     if run.status == "interrupted":
         # A function's values can be anything; beside what waits only an object's have a place.
         kept = cast("wire.Wire", values) if isinstance(values, dict) else {}

@@ -7,11 +7,18 @@ from typing import Any
 
 from langgraph.types import Interrupt, StateSnapshot
 
+from motet.errors import error_on_the_wire
 from motet.graphs.events import jsonable
 from motet.graphs.registry import Assistant
 from motet.memory.ports import Run, Thread, WaitingInterrupt
+from motet.observability.trajectory.redact import redacted, without_secrets
 
 Wire = dict[str, Any]
+
+
+def error(one: BaseException) -> Wire:
+    """What a client is told of an error: its class, and its text without secrets."""
+    return redacted(error_on_the_wire(one))
 
 
 def assistant(one: Assistant, created_at: str) -> Wire:
@@ -74,7 +81,7 @@ def state(snapshot: StateSnapshot, thread_id: str) -> Wire:
                 "id": task.id,
                 "name": task.name,
                 "path": list(task.path),
-                "error": repr(task.error) if task.error is not None else None,
+                "error": without_secrets(repr(task.error)) if task.error is not None else None,
                 "interrupts": [interrupt(one) for one in task.interrupts],
                 "checkpoint": None,
                 "state": state(task.state, thread_id) if isinstance(task.state, StateSnapshot) else None,

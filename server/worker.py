@@ -15,12 +15,16 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.types import Command
 
 from motet.calls import intercepted
-from motet.errors import OperatorError, StaleClaim, error_on_the_wire
+from motet.errors import OperatorError, StaleClaim
+from motet.graphs.guardrails import Guard
+from motet.graphs.outgoing import Outgoing
 from motet.graphs.runtime import RunPlan, stream, waiting_interrupts
 from motet.memory.ports import Claimed, Ending, TerminalStatus
 from motet.observability import langsmith, names
+from motet.observability.masking import SecretMask
 from motet.observability.spans import NodeWatch, run_span
 from motet.observability.trajectory.record import Recorder
+from motet.server import wire
 from motet.server.event_writer import EventWriter
 from motet.server.services import Services
 from motet.tools.budget import Budget
@@ -154,10 +158,15 @@ async def _attempt(services: Services, claimed: Claimed) -> None:
 async def _stream(services: Services, claimed: Claimed, recorder: Recorder, events: EventWriter) -> Ending:
     """Stream the graph to its end, whatever that is; only what Redis says goes out as an exception."""
     request = claimed.request
-    plan = plan_of(claimed, services.limits.seconds, [NodeWatch(services.telemetry.tracer, recorder)])
+    plan = plan_of(
+        claimed,
+        services.limits.seconds,
+        [NodeWatch(services.telemetry.tracer, recorder)],
+        outgoing=Guard(services.settings.pii_rules).outgoing(),
+    )
     try:
         async with services.graphs.open(request.graph_id, plan.config()) as graph:
-            with intercepted([recorder, Budget(services.limits)]):
+            with intercepted([SecretMask(), recorder, Budget(services.limits)]):
                 async for event in stream(graph, plan):
                     events.add(event)
             waiting = await waiting_interrupts(graph, request.thread_id)
@@ -166,13 +175,15 @@ async def _stream(services: Services, claimed: Claimed, recorder: Recorder, even
     except Exception as error:
         # A graph is anybody's code: what it raises ends its run, and is told to the client and kept here.
         logger.warning("run %s failed", request.run_id, exc_info=error)
-        return Ending(status="error", error=error_on_the_wire(error))
+        return Ending(status="error", error=wire.error(error))
     if waiting:
         recorder.interrupted((one.interrupt_id, one.value) for one in waiting)
     return Ending(status="interrupted" if waiting else "success", interrupts=waiting)
 
 
-def plan_of(claimed: Claimed, seconds: float, callbacks: Sequence[BaseCallbackHandler]) -> RunPlan:
+def plan_of(
+    claimed: Claimed, seconds: float, callbacks: Sequence[BaseCallbackHandler], *, outgoing: Outgoing | None = None
+) -> RunPlan:
     """What LangGraph is asked to do for a claimed run."""
     request, payload = claimed.request, claimed.request.payload
     config: dict[str, Any] = payload.get("config") or {}
@@ -197,6 +208,7 @@ def plan_of(claimed: Claimed, seconds: float, callbacks: Sequence[BaseCallbackHa
         tags=tuple(config.get("tags") or ()),
         recursion_limit=config.get("recursion_limit"),
         callbacks=callbacks,
+        outgoing=outgoing,
     )
 
 

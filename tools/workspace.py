@@ -64,7 +64,7 @@ class Workspace:
     ) -> None:
         self.folder = folder
         self.tables = tables
-        """Sorted by name; never empty."""
+        """Sorted by name."""
         self.skipped = skipped
         """Files of a known kind that couldn't be used, with the reason."""
         self.values = values
@@ -73,33 +73,34 @@ class Workspace:
         self._private = private
 
     @classmethod
-    async def open(cls, folder: Path) -> Self:
+    async def open(cls, folder: Path, *, may_be_empty: bool = False) -> Self:
         """Load the data of `folder`; close it with `close` or by `async with`.
 
         Raises:
-            InvalidWorkspace: the folder doesn't exist, or nothing in it can be queried; says which files failed.
+            InvalidWorkspace: the folder doesn't exist, or nothing in it can be queried, unless it `may_be_empty`;
+                says which files failed.
         """
-        return await asyncio.to_thread(cls._open, folder)
+        return await asyncio.to_thread(cls._open, folder, may_be_empty)
 
     @classmethod
-    def _open(cls, folder: Path) -> Self:
+    def _open(cls, folder: Path, may_be_empty: bool) -> Self:  # noqa: FBT001 - handed on from a keyword
         if not folder.is_dir():
             raise InvalidWorkspace(str(folder), "it is not a folder")
         private = tempfile.TemporaryDirectory(prefix="motet-workspace-")
         try:
-            return cls._fill(folder, private)
+            return cls._fill(folder, private, may_be_empty)
         except BaseException:
             private.cleanup()
             raise
 
     @classmethod
-    def _fill(cls, folder: Path, private: tempfile.TemporaryDirectory[str]) -> Self:
+    def _fill(cls, folder: Path, private: tempfile.TemporaryDirectory[str], may_be_empty: bool) -> Self:  # noqa: FBT001 - as above
         file = str(Path(private.name) / "workspace.duckdb")
         with duckdb.connect(file, config=_settings(private.name)) as writer:
             loaded, skipped = load(writer, folder)
             profiles = [profile(writer, item.table, item.source) for item in loaded]
         tables = sorted((table for table, _ in profiles if table.columns), key=lambda table: table.name)
-        if not tables:
+        if not tables and not may_be_empty:
             failed = "; ".join(f"{item.source}: {item.reason}" for item in skipped)
             raise InvalidWorkspace(
                 str(folder), failed or "it holds no data (CSV, TSV, Parquet, JSON, JSON lines or SQLite)"

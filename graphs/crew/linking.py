@@ -76,7 +76,7 @@ class Links:
 def link(question: str, workspace: Workspace) -> Links:
     """Rank the workspace's tables and columns by the words of `question`; always at least one table."""
     tokens = re.findall(r"[A-Za-z0-9]+", question)
-    words = [word for word in dict.fromkeys(token.lower() for token in tokens) if word not in _SMALL_WORDS]
+    words = content_words(question)
     values = tuple(_values(tokens, workspace))
     scored = sorted(((_table_score(table, words, values), table) for table in workspace.tables), key=lambda s: -s[0])
     best = scored[0][0]
@@ -90,6 +90,17 @@ def link(question: str, workspace: Workspace) -> Links:
         values=found_values,
         years=tuple(dict.fromkeys(re.findall(r"\b(1[89]\d\d|20\d\d)\b", question))),
     )
+
+
+def content_words(question: str) -> list[str]:
+    """The words of `question` that carry its subject: lower case, each once, without small words."""
+    tokens = [token.lower() for token in re.findall(r"[A-Za-z0-9]+", question)]
+    return [word for word in dict.fromkeys(tokens) if word not in _SMALL_WORDS]
+
+
+def subwords_alike(word: str, name: str) -> bool:
+    """Whether `word` is, in some form, one of the words that the name of a table or column is made of."""
+    return any(_alike(word, part) for part in _subwords(name))
 
 
 def described(links: Links) -> str:

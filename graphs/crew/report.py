@@ -17,9 +17,8 @@ from langgraph.graph import END, START, StateGraph
 from motet.errors import ToolFailed
 from motet.graphs import approval
 from motet.graphs.correction import Status
-from motet.graphs.crew.wording import table
+from motet.graphs.crew.composing import evidence
 from motet.graphs.state import Finding, State
-from motet.tools.sql import Rows
 
 _TITLE_LENGTH = 80
 
@@ -143,12 +142,8 @@ def _title(findings: Sequence[Finding]) -> str:
 
 
 def _body(findings: Sequence[Finding]) -> str:
-    """Each question with its answer, the query and the rows it rests on; no model writes here."""
-    return "\n\n".join(
-        f"## {one['question']}\n\n{one['answer']}\n\n{table(_rows(one))}\n\n```sql\n{one['sql']}\n```"
-        for one in findings
-    )
-
-
-def _rows(one: Finding) -> Rows:
-    return Rows(columns=one["columns"], rows=one["rows"], truncated=one["truncated"], elapsed_s=0)
+    """Each question with its answer and all that rests on, so that a reader can look it up; no model writes here."""
+    sections = [
+        f"## {one['question']}\n\n{one['answer']}\n\n{evidence(one.get('claims', []))}".rstrip() for one in findings
+    ]
+    return "\n\n".join(sections)

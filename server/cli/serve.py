@@ -11,6 +11,12 @@ from motet.server.cli import options
 if TYPE_CHECKING:
     from motet.server.services import Services
 
+PROGRESS = "… "
+"""What a line about something that takes long begins with."""
+
+BYTES = 1_000_000
+"""From here on a total is a size."""
+
 
 def serve(
     *,
@@ -42,8 +48,20 @@ def serve(
             config=config,
             workspace=workspace,
             opening=_say,
+            progress=_progress,
         )
     )
+
+
+def _progress(doing: str, done: int, total: int) -> None:
+    """A line that a terminal can overwrite; into a log or a pipe, the first and the last one of each thing."""
+    import sys
+
+    share = f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total >= BYTES else f"{done} of {total}"
+    if sys.stdout.isatty():
+        typer.echo(f"\r{PROGRESS}{doing}: {share}\x1b[K", nl=done >= total)
+    else:
+        typer.echo(f"{PROGRESS}{doing}: {share}")
 
 
 def _say(services: Services, url: str) -> None:

@@ -13,6 +13,8 @@ from rich.text import Text
 from motet.server.terminal.conversation import Json, Waiting
 from motet.server.terminal.screen import Screen
 
+ROUTE = "route"
+"""The action that does nothing but choose who takes a question."""
 _HASH = "arguments_sha256"
 _ALL = ("approve", "edit", "reject", "respond")
 _KEYS = {"approve": "a", "edit": "e", "reject": "r", "respond": "s"}
@@ -31,7 +33,8 @@ def decide(screen: Screen, waiting: Waiting, prompt: Prompt) -> Any:
     decisions: list[Json] = []
     for action, allowed in actions:
         show(screen, action)
-        decisions.append(_decision(screen, action, allowed, prompt))
+        decide_on = _choice if action.get("name") == ROUTE else _decision
+        decisions.append(decide_on(screen, action, allowed, prompt))
     return {"decisions": decisions}
 
 
@@ -53,8 +56,16 @@ def actions_of(waiting: Waiting) -> Sequence[tuple[Json, Sequence[str]]]:
             return []
 
 
+def is_choice(waiting: Waiting) -> bool:
+    """Whether it only asks who takes a question."""
+    return any(action.get("name") == ROUTE for action, _ in actions_of(waiting))
+
+
 def show(screen: Screen, action: Json) -> None:
-    """What would happen, argument by argument, nothing shortened."""
+    """What would happen, argument by argument, nothing shortened; or who should take a question."""
+    if action.get("name") == ROUTE:
+        _show_choice(screen, action)
+        return
     parts: list[RenderableType] = []
     if description := str(action.get("description") or ""):
         parts += [Text(description), Text()]
@@ -67,6 +78,40 @@ def show(screen: Screen, action: Json) -> None:
     if sha := str(action.get(_HASH) or ""):
         parts += [Text(), Text(f"arguments sha256 {sha[:16]}…", style="bright_black")]
     screen.panel(f"Approval needed: {action.get('name')}", parts)
+
+
+def _show_choice(screen: Screen, action: Json) -> None:
+    arguments = cast("Mapping[str, Any]", action.get("args") or {})
+    parts: list[RenderableType] = [Text(str(arguments.get("question") or ""), style="bold")]
+    if description := str(action.get("description") or ""):
+        parts += [Text(), Text(description)]
+    screen.panel("Who should take this?", [*parts, Text.assemble("Suggested: ", (str(arguments.get("agent")), "cyan"))])
+
+
+def _choice(screen: Screen, action: Json, allowed: Sequence[str], prompt: Prompt) -> Json:
+    """Ask who takes the question; Enter takes the suggestion."""
+    arguments = dict(cast("Mapping[str, Any]", action.get("args") or {}))
+    suggested = str(arguments.get("agent"))
+    names = {"approve": suggested, "edit": "another", "respond": "in other words", "reject": "drop it"}
+    by_key = {_KEYS.get(one, one): one for one in allowed}
+    while True:
+        screen.say("   ".join(f"[{key}] {names.get(one, one)}" for key, one in by_key.items()))
+        typed = prompt("who > ").strip()
+        chosen = by_key.get(typed.lower(), typed.lower()) if typed else "approve"
+        match chosen if chosen in allowed else None:
+            case "approve":
+                return _bound(action, {"type": "approve"})
+            case "edit":
+                if agent := prompt("name > ").strip():
+                    edited = {"name": ROUTE, "args": {**arguments, "agent": agent}}
+                    return _bound(action, {"type": "edit", "edited_action": edited})
+            case "respond":
+                if words := prompt("in other words > ").strip():
+                    return _bound(action, {"type": "respond", "message": words})
+            case "reject":
+                return _bound(action, {"type": "reject"})
+            case _:
+                screen.problem(f"{typed!r} is none of them")
 
 
 def _decision(screen: Screen, action: Json, allowed: Sequence[str], prompt: Prompt) -> Json:

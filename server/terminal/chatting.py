@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -14,6 +13,7 @@ from rich.console import Console
 from motet.errors import OperatorError, ServerRefused
 from motet.server.settings import Settings
 from motet.server.terminal import approvals, prompt, weights
+from motet.server.terminal.account import Account, citations
 from motet.server.terminal.conversation import CONFLICT, UNPROCESSABLE, Event, Situation, Waiting
 from motet.server.terminal.screen import Screen
 from motet.server.terminal.session import Session, Where, opened, show_last
@@ -52,13 +52,19 @@ def chat_in_json(
     _prepare(where, settings, screen)
     with opened(where, settings, screen, thread_id=thread_id, assistant=assistant) as session:
         before = session.situation() if thread_id else None
-        seen = _Seen()
+        seen = Account()
+
+        def show(event: Event) -> None:
+            seen.take(event)
+            _line({"event": event.name, "namespace": event.namespace, "data": event.data})
+
         if question is not None:
-            session.follow(session.conversation.ask(question), seen.show)
+            session.follow(session.conversation.ask(question), show)
         now = session.situation()
         summary = _summary(session, seen, before, now)
         _line({"event": "summary", "namespace": [], "data": summary})
-        unanswered = bool(summary["findings"]) and summary["findings"][-1].get("status") == "failed"
+        last = seen.ended or (summary["findings"][-1] if summary["findings"] else {})
+        unanswered = last.get("status") == "failed"
         return FAILED if seen.error or unanswered else WAITS if now.waiting else DONE
 
 
@@ -66,21 +72,6 @@ def _prepare(where: Where, settings: Settings, screen: Screen) -> None:
     """Fetch the embedded model where our own assistant will ask it, while a person can watch."""
     if where.url is None and where.workspace is not None:
         asyncio.run(weights.fetch(settings, screen))
-
-
-class _Seen:
-    """Writes events down as lines and remembers what the summary needs."""
-
-    def __init__(self) -> None:
-        self.run_id: str | None = None
-        self.error: Mapping[str, Any] | None = None
-
-    def show(self, event: Event) -> None:
-        _line({"event": event.name, "namespace": event.namespace, "data": event.data})
-        if event.name == "metadata":
-            self.run_id = event.data.get("run_id")
-        if event.name == "error":
-            self.error = event.data
 
 
 class _Talk:
@@ -194,15 +185,19 @@ class _Talk:
         self._screen.console.print(f"  {command}", soft_wrap=True, style="cyan")
 
 
-def _summary(session: Session, seen: _Seen, before: Situation | None, now: Situation) -> dict[str, Any]:
+def _summary(session: Session, seen: Account, before: Situation | None, now: Situation) -> dict[str, Any]:
     old = len(before.messages) if before else 0
     said = [one for one in now.messages[old:] if one.get("type") == "ai" and one.get("content")]
     found = now.findings[len(before.findings) if before else 0 :]
+    last = seen.ended or (found[-1] if found else None)
     return {
         "thread_id": session.conversation.thread_id,
         "run_id": seen.run_id,
         "status": "error" if seen.error else now.status if now.waiting else "success",
-        "answer": found[-1].get("answer") if found else said[-1]["content"] if said else None,
+        "answer": last.get("answer") if last else said[-1]["content"] if said else None,
+        "route": seen.route,
+        "citations": citations(found),
+        "verification": seen.verification,
         "findings": found,
         "waiting": [{"interrupt_id": one.interrupt_id, "value": one.value} for one in now.waiting],
         "error": seen.error,

@@ -1,4 +1,4 @@
-"""`motet demo`: two questions, one approval, real parts, checked against the data."""
+"""`motet demo`: three questions, one approval, real parts, checked against the data and the documents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from motet.server.settings import Settings
 from motet.server.store import trajectories
 from motet.server.terminal import approvals, demonstration, prompt, recorded, weights
 from motet.server.terminal.conversation import Json, Waiting
-from motet.server.terminal.demonstration import MODEL_CALLS, QUESTIONS, REPORT, Question
+from motet.server.terminal.demonstration import MODEL_CALLS, QUESTIONS, Question
 from motet.server.terminal.screen import Screen
 from motet.server.terminal.session import Session, Where, opened
 from motet.server.terminal.turn import Turn
@@ -43,8 +43,12 @@ class Part:
     sql: str = ""
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Any]] = ()
+    quotes: Sequence[Json] = ()
+    """What the answer quotes, with file and offsets."""
     reference: str = ""
     """The query it was checked with."""
+    findings: Sequence[Json] = ()
+    """What the specialists found, as the thread keeps it."""
     problem: str = ""
     """What is wrong; empty if nothing is."""
     model_calls: int = 0
@@ -92,7 +96,7 @@ def demo(settings: Settings, *, workspace: Path | None, data_dir: Path | None, a
             )
             _Demonstration(session, screen, outcome, auto=not prompt.can_ask()).play()
             screen.working("comparing the answers with the data")
-            asyncio.run(_look_back(settings, folder, outcome, session.situation().findings))
+            asyncio.run(_look_back(settings, folder, outcome))
         outcome.seconds = round(time.monotonic() - began, 1)
         outcome.chat = where.chat(outcome.thread_id)
         outcome.trace = where.trace(outcome.parts[0].run_ids[0])
@@ -111,7 +115,7 @@ def demo(settings: Settings, *, workspace: Path | None, data_dir: Path | None, a
 
 async def _prepare(settings: Settings, folder: Path, screen: Screen) -> None:
     screen.blank()
-    screen.say("Motet answers two questions over real data, and asks you before it saves a report.")
+    screen.say("Motet answers three questions over real data and documents, and asks you before it saves a report.")
     screen.heading("1  Sample data")
     screen.working("building the sample workspace")
     await build_sample(folder, screen.download)
@@ -143,23 +147,29 @@ class _Demonstration:
         self._auto = auto
 
     def play(self) -> None:
-        """Ask, ask, and have the report saved."""
+        """Ask each question, and have decided what waits for a decision."""
         for number, question in enumerate(QUESTIONS, start=4):
             self._screen.heading(f"{number}  {question.text}")
-            turn = self._session.ask(question.text)
-            self._keep(question.text, [turn], reference=question.reference)
-        self._screen.heading(f"{len(QUESTIONS) + 4}  {REPORT}")
-        turns = [self._session.ask(REPORT), *self._session.settle(self._decide)]
-        self._keep(REPORT, turns)
+            before = len(self._session.situation().findings)
+            turns = [self._session.ask(question.text), *self._session.settle(self._decide)]
+            self._keep(question, turns, before)
 
-    def _keep(self, question: str, turns: Sequence[Turn], *, reference: str = "") -> None:
+    def _keep(self, question: Question, turns: Sequence[Turn], before: int) -> None:
         seconds = round(sum(turn.seconds for turn in turns), 1)
         self._screen.quiet(f"{seconds} s")
-        part = Part(question=question, run_ids=[turn.run_id for turn in turns], seconds=seconds, reference=reference)
-        part.problem = next((turn.failed for turn in turns if turn.failed), "")
-        said = [one for one in self._session.situation().messages if one.get("type") == "ai" and one.get("content")]
-        part.answer = str(said[-1]["content"]) if said else ""
-        self._outcome.parts.append(part)
+        now = self._session.situation()
+        said = [one for one in now.messages if one.get("type") == "ai" and one.get("content")]
+        self._outcome.parts.append(
+            Part(
+                question=question.text,
+                run_ids=[turn.run_id for turn in turns],
+                seconds=seconds,
+                answer=str(said[-1]["content"]) if said else "",
+                findings=now.findings[before:],
+                reference=question.reference,
+                problem=next((turn.failed for turn in turns if turn.failed), ""),
+            )
+        )
 
     def _decide(self, waiting: Waiting) -> Any:
         if not self._auto:
@@ -170,28 +180,29 @@ class _Demonstration:
         return approvals.approve(waiting)
 
 
-async def _look_back(settings: Settings, folder: Path, outcome: Outcome, findings: Sequence[Json]) -> None:
-    """Check each answer against the data, and count what the runs took, as their trajectories tell it."""
+async def _look_back(settings: Settings, folder: Path, outcome: Outcome) -> None:
+    """Check each answer against what is known, and count what the runs took, as their trajectories tell it."""
     async with await Workspace.open(folder) as workspace, trajectories(settings) as store:
-        for number, part in enumerate(outcome.parts):
+        for part, question in zip(outcome.parts, QUESTIONS, strict=True):
             for run_id in part.run_ids:
                 records = await recorded.finished(store, run_id)
                 part.model_calls += sum(isinstance(one, ModelCalled) for one in records)
                 part.tokens += sum(one.usage.total_tokens for one in records if isinstance(one, ModelCalled))
                 part.steps += sum(isinstance(one, NodeFinished) for one in records)
-            if part.reference:
-                await _check(part, QUESTIONS[number], findings[number] if number < len(findings) else None, workspace)
+            _tell(part)
+            part.problem = part.problem or await demonstration.wrong(question, part.findings, workspace)
     outcome.model_calls = sum(part.model_calls for part in outcome.parts)
     outcome.problems = [f"{part.question}: {part.problem}" for part in outcome.parts if part.problem]
     if outcome.model_calls > MODEL_CALLS:
         outcome.problems.append(f"{outcome.model_calls} model calls were made; {MODEL_CALLS} are allowed")
 
 
-async def _check(part: Part, question: Question, finding: Json | None, workspace: Workspace) -> None:
-    if finding is not None:
-        part.answer, part.sql = str(finding["answer"]), str(finding["sql"])
-        part.columns, part.rows = finding["columns"], finding["rows"]
-    part.problem = part.problem or await demonstration.wrong(question, finding, workspace)
+def _tell(part: Part) -> None:
+    """What the answer rests on: the last query that gave it, and every quote."""
+    part.quotes = demonstration.quotes_of(part.findings)
+    for one in part.findings:
+        if one.get("sql"):
+            part.sql, part.columns, part.rows = str(one["sql"]), one["columns"], one["rows"]
 
 
 def _close(screen: Screen, outcome: Outcome) -> None:
@@ -199,7 +210,7 @@ def _close(screen: Screen, outcome: Outcome) -> None:
     for part in outcome.parts:
         sign, colour = ("✗", "red") if part.problem else ("✓", "green")
         screen.console.print(Text.assemble("  ", (sign, colour), f" {part.question}"))
-        checked = "checked: right · " if part.reference and not part.problem else ""
+        checked = "" if part.problem else "checked: right · "
         spent = f"{part.seconds} s · {part.model_calls} model calls · {part.tokens} tokens · {part.steps} steps"
         screen.console.print(Text.assemble("    ", (checked, "green"), (spent, "bright_black")))
     for problem in outcome.problems:

@@ -1,4 +1,4 @@
-"""What `motet demo` asks, and how it checks the answers: its own queries over the same data."""
+"""What `motet demo` asks, and how it checks the answers: its own queries, and words it knows to stand in a document."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from motet.tools.workspace import Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A question about the sample data and a query that is known to answer it."""
+    """A question about the sample workspace, and what is known to answer it."""
 
     text: str
-    reference: str
+    reference: str = ""
+    """A query that finds the answer in the data; empty if documents alone hold it."""
+    words: str = ""
+    """Words of the document's sentence that answers it; empty if the data alone does."""
 
 
 QUESTIONS = (
@@ -25,31 +28,50 @@ QUESTIONS = (
         reference="SELECT count(*) FROM airports WHERE state = 'AK'",
     ),
     Question(
-        text="What is the average horsepower of cars from Japan?",
+        text="Who gathered the data set about antibiotics?",
+        words="Will Burtin",
+    ),
+    Question(
+        text=(
+            "What is the average horsepower of cars from Japan, and who originally published the data about cars? "
+            "Save a report of this with citations."
+        ),
         reference="SELECT avg(Horsepower) FROM cars WHERE Origin = 'Japan'",
+        words="Donoho",
     ),
 )
+"""One for the data, one for the documents, one for both, whose report waits for an approval."""
 
-REPORT = "Save a report of this."
-
-MODEL_CALLS = 8
+MODEL_CALLS = 14
 """Most calls of the model that the whole demonstration may take."""
 
 
-async def wrong(question: Question, finding: Json | None, workspace: Workspace) -> str:
-    """What is wrong about an answer, as a sentence; empty if its rows hold what the reference query finds."""
-    expected = (await workspace.query(question.reference)).rows
-    if finding is None:
-        return "there is no answer"
-    if finding.get("status") != "ok":
-        return f"the analyst itself says {finding.get('status')}"
-    found: Sequence[Sequence[Any]] = finding.get("rows") or []
-    if len(found) == len(expected) and all(
+async def wrong(question: Question, findings: Sequence[Json], workspace: Workspace) -> str:
+    """What is wrong about what was found for a question, as a sentence; empty if it is what is known."""
+    problems: list[str] = []
+    if question.reference:
+        expected = (await workspace.query(question.reference)).rows
+        found = [one.get("rows") or [] for one in findings if one.get("sql") and one.get("status") == "ok"]
+        if not any(_same_rows(expected, rows) for rows in found):
+            told = "; ".join(_told(rows) for rows in found) or "nothing"
+            problems.append(f"the data says {_told(expected)}, the answer rests on {told}")
+    if question.words:
+        quotes = [str(quote.get("text")) for quote in quotes_of(findings)]
+        if not any(question.words in quote for quote in quotes):
+            problems.append(f"no quote holds “{question.words}”; there are {len(quotes)}")
+    return "; ".join(problems)
+
+
+def quotes_of(findings: Sequence[Json]) -> list[Json]:
+    """Every quote that the findings' claims rest on."""
+    return [quote for one in findings for claim in one.get("claims") or () for quote in claim.get("quotes") or ()]
+
+
+def _same_rows(expected: Sequence[Sequence[Any]], found: Sequence[Sequence[Any]]) -> bool:
+    return len(found) == len(expected) and all(
         all(any(_same(value, cell) for cell in row) for value in wanted)
         for wanted, row in zip(expected, found, strict=True)
-    ):
-        return ""
-    return f"the data says {_told(expected)}, the answer rests on {_told(found)}"
+    )
 
 
 def _same(wanted: object, cell: object) -> bool:

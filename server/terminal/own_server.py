@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 import typer
+
+from motet.server.cli.serve import PROGRESS
 
 _READY = "Motet listens on "
 _STOP_S = 20.0
@@ -27,8 +30,8 @@ class OwnServer:
         self._draining: list[asyncio.Task[None]] = []
 
     @classmethod
-    async def start(cls, *, workspace: Path | None, config: Path | None) -> Self:
-        """Start it on a free loopback port and wait until it takes requests.
+    async def start(cls, *, workspace: Path | None, config: Path | None, doing: Callable[[str], None]) -> Self:
+        """Start it on a free loopback port and wait until it takes requests; `doing` is told what that waits for.
 
         It has a session of its own, so Ctrl-C in the terminal doesn't reach it; and it ends when this process does,
         however that happens.
@@ -50,7 +53,7 @@ class OwnServer:
         )
         server = cls(process)
         try:
-            await server._wait_until_ready()
+            await server._wait_until_ready(doing)
         except BaseException:
             await server.stop()
             raise
@@ -67,7 +70,7 @@ class OwnServer:
                 await self._process.wait()
         await asyncio.gather(*self._draining)
 
-    async def _wait_until_ready(self) -> None:
+    async def _wait_until_ready(self, doing: Callable[[str], None]) -> None:
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._draining.append(asyncio.create_task(_drain(self._process.stderr, self._complained)))
@@ -76,7 +79,10 @@ class OwnServer:
                 self.url = line.removeprefix(_READY).strip()
                 self._draining.append(asyncio.create_task(_drain(self._process.stdout, deque(maxlen=1))))
                 return
-            self.told.append(line.rstrip())
+            if line.startswith(PROGRESS):
+                doing(line.removeprefix(PROGRESS).strip())
+            else:
+                self.told.append(line.rstrip())
         code = await self._process.wait()
         await asyncio.gather(*self._draining)
         for said in self._complained:

@@ -80,6 +80,10 @@ class Screen:
         """What the agent did."""
         self.say(text, "yellow" if doubtful else "bright_black", hang=2)
 
+    def words(self, text: str) -> None:
+        """Words that are quoted."""
+        self.say(text, "italic", hang=4)
+
     def working(self, text: str) -> None:
         """Turn a spinner beside `text`, with the seconds, until the next line. Nothing where nobody watches."""
         self._rest()

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from motet.errors import ServerRefused
 from motet.server.settings import Settings
+from motet.server.terminal import approvals
 from motet.server.terminal.conversation import CONFLICT, UNPROCESSABLE, Conversation, Event, Situation, Waiting
 from motet.server.terminal.own_server import OwnServer
 from motet.server.terminal.screen import Screen
@@ -61,6 +62,7 @@ class Session:
         self.conversation = conversation
         self.told = told
         """What our own server said of itself; empty for another's."""
+        self._composer = ""
         self._runner = runner
         self._screen = screen
 
@@ -99,6 +101,8 @@ class Session:
         while waiting := self.situation().waiting:
             self.phase = "decision"
             answers = {one.interrupt_id: decide(one) for one in waiting}
+            if any(approvals.is_choice(one) for one in waiting):
+                self._composer = self.conversation.assistant
             try:
                 turns.append(self._turn(self.conversation.answer(answers)))
             except ServerRefused as refused:
@@ -109,12 +113,13 @@ class Session:
         return turns
 
     def _turn(self, events: AsyncIterator[Event]) -> Turn:
-        turn = Turn(self._screen, self.conversation.assistant)
+        turn = Turn(self._screen, self.conversation.assistant, composer=self._composer)
         self._screen.working("sending")
         try:
             self.follow(events, turn.show)
         finally:
             turn.end()
+            self._composer = turn.composer
         return turn
 
     def _refused(self, refused: ServerRefused) -> None:
@@ -140,7 +145,7 @@ def opened(
         url, told = where.url, list[str]()
         if url is None:
             screen.working("starting the server")
-            server = runner.run(OwnServer.start(workspace=where.workspace, config=where.config))
+            server = runner.run(OwnServer.start(workspace=where.workspace, config=where.config, doing=screen.working))
             ending.callback(lambda: _stop(runner, server, screen))
             url, told = server.url, server.told
         key = settings.auth.get_secret_value() if settings.auth else None

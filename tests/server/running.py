@@ -42,14 +42,18 @@ class Running:
 
 
 def environment(data_dir: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without any setting of Motet, LangSmith or OpenTelemetry but those given."""
+    """This process's environment without any setting of Motet, LangSmith or OpenTelemetry but those given.
+
+    Documents are searched by words, so that nothing is fetched.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("MOTET_", "LANGSMITH_", "LANGCHAIN_", "OTEL_", "OPENAI_", "ANTHROPIC_"))
     }
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
-    return kept | {"MOTET_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"} | dict(extra or {})
+    ours = {"MOTET_DATA_DIR": str(data_dir), "MOTET_EMBEDDINGS": "none", "PYTHONUNBUFFERED": "1"}
+    return kept | ours | dict(extra or {})
 
 
 async def start(arguments: Sequence[str], env: Mapping[str, str]) -> Running:

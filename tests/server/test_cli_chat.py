@@ -78,6 +78,7 @@ async def test_json_lines(server: Running, tmp_path: Path) -> None:
     assert last["data"]["run_id"] == events[0]["data"]["run_id"]
     assert last["data"] | {"thread_id": "", "run_id": ""} == {
         "thread_id": "", "run_id": "", "status": "success", "answer": "echo: Hello?",
+        "route": [], "citations": {"quotes": [], "queries": []}, "verification": None,
         "findings": [], "waiting": [], "error": None,
     }  # fmt: skip
 

@@ -36,11 +36,19 @@ FILES = {
 }
 
 
+GATHERED = "This is a famous dataset gathered by Will Burtin to explore the effectiveness of various antibiotics."
+PUBLISHED = "The data about cars was originally published by Donoho and Ramos."
+
+
 def small_sample(folder: Path) -> Path:
     """A folder that passes for the sample workspace, so that nothing is fetched."""
     folder.mkdir()
     for name, text in FILES.items():
         (folder / name).write_text(text)
+    for document in sample.DOCUMENTS:
+        (folder / document.file).write_text("Nothing to see here.\n")
+    told = f"<h1>Data sets</h1><h2>burtin</h2><p>{GATHERED}</p><h2>cars</h2><p>{PUBLISHED}</p>"
+    (folder / "catalogue.html").write_text(f"<html><body>{told}</body></html>")
     fingerprint = sample._fingerprint(sample.VEGA_DATASETS)  # pyright: ignore[reportPrivateUsage] - what marks it as built
     (folder / ".motet-sample").write_text(fingerprint)
     return folder
@@ -60,34 +68,43 @@ def settings(tmp_path: Path, redis_url: str, model: str) -> Mapping[str, str]:
     )
 
 
-def knowing(*queries: str) -> Reply:
-    """Says the query that belongs to the question asked, and the same sentence to everything else."""
+DATA, DOCUMENT, BOTH = QUESTIONS
+MEAN = BOTH.reference
+
+
+def knowing(mean: str = MEAN) -> Reply:
+    """Says what each specialist is asked for: the query or the words that belong to its question, or a sentence."""
 
     def reply(body: dict[str, Any]) -> str:
-        asked = json.dumps(body["messages"])
-        known = [query for question, query in zip(QUESTIONS, queries, strict=True) if question.text in asked]
-        return json.dumps({"sql": known[-1]}) if "response_format" in body else "It is as the data says."
+        asked = json.dumps(body["messages"], ensure_ascii=False)
+        wanted = body.get("response_format", {}).get("json_schema", {}).get("schema", {}).get("properties", {})
+        if "sql" in wanted:
+            return json.dumps({"sql": mean if "Japan" in asked else DATA.reference})
+        if "found" in wanted:
+            says = PUBLISHED if "cars" in asked.rsplit("Question:", 1)[1] else GATHERED
+            return json.dumps({"found": True, "quotes": [{"passage": 1, "text": says}], "answer": says})
+        return "It is as the data says."
 
     return reply
 
 
 async def test_a_person_sees_right_answers_and_decides(tmp_path: Path, redis_url: str) -> None:
-    """Both answers are checked against the data, the person decides on the report, and the way on is told."""
+    """Each answer is checked against what is known, the person decides on the report, and the way on is told."""
     folder = small_sample(tmp_path / "sample")
-    async with openai_server(knowing(*(one.reference for one in QUESTIONS))) as model:
+    async with openai_server(knowing()) as model:
         env = settings(tmp_path, redis_url, model.url)
         async with at_terminal("demo", "--workspace", str(folder), env=env) as person:
             for question in QUESTIONS:
-                await person.sees(question.text)
+                await person.sees(question.text.split(",")[0])
             await person.sees("Approval needed: save_report")
             await person.sees("decision >")
             person.types("r")
             await person.sees("why")
             person.types("another time")
             await person.sees("another time")
-            await person.sees("checked: right")
-            await person.sees("checked: right")
-            await person.sees(f"4 model calls of at most {MODEL_CALLS}")
+            for _ in QUESTIONS:
+                await person.sees("checked: right")
+            await person.sees(f"model calls of at most {MODEL_CALLS}")
             assert await person.leaves() == 0
             go_on = person.screen.rsplit("--thread ", 1)[1].split()[0]
         assert not (folder / "reports").exists()
@@ -102,32 +119,37 @@ async def test_a_person_sees_right_answers_and_decides(tmp_path: Path, redis_url
 async def test_a_wrong_answer_is_found_out(tmp_path: Path, redis_url: str) -> None:
     """With nobody at the terminal the report is approved; a wrong answer is named, and the exit code is 1."""
     folder = small_sample(tmp_path / "sample")
-    wrong = QUESTIONS[1].reference.replace("avg(Horsepower)", "avg(Horsepower) + 1")
-    async with openai_server(knowing(QUESTIONS[0].reference, wrong)) as model:
+    async with openai_server(knowing(MEAN.replace("avg(Horsepower)", "avg(Horsepower) + 1"))) as model:
         code, said, _ = await without_terminal(
             "demo", "--json", "--workspace", str(folder), env=settings(tmp_path, redis_url, model.url)
         )
     outcome = json.loads(said)
 
     assert code == 1
-    assert [bool(part["problem"]) for part in outcome["parts"]] == [False, True, False]
+    assert [bool(part["problem"]) for part in outcome["parts"]] == [False, False, True]
     assert "the data says 64.0, the answer rests on 65.0" in outcome["problems"][0]
     assert outcome["model_calls"] == len(model.requests) <= MODEL_CALLS
-    assert len(list((folder / "reports").iterdir())) == 1
+    (report,) = (folder / "reports").iterdir()
+    assert PUBLISHED in report.read_text()
+    assert "catalogue.html:" in report.read_text()
+    assert "avg(Horsepower)" in report.read_text()
 
 
-async def test_the_rows_decide_what_is_right(tmp_path: Path) -> None:
-    """Further columns don't matter, other values do, and a doubted answer is none."""
+async def test_the_rows_and_the_words_decide_what_is_right(tmp_path: Path) -> None:
+    """Further columns don't matter, other values do, a doubted answer is none, and a quote must hold the words."""
     async with await Workspace.open(small_sample(tmp_path / "sample")) as workspace:
         asked = Question(text="How many?", reference="SELECT count(*) FROM airports")
 
-        async def problem(**finding: Any) -> str:
-            return await demonstration.wrong(asked, {"status": "ok", **finding}, workspace)
+        async def problem(status: str = "ok", **finding: Any) -> str:
+            return await demonstration.wrong(asked, [{"status": status, "sql": "SELECT", **finding}], workspace)
 
         assert await problem(rows=[["airports", 3]]) == ""
         assert "the data says 3, the answer rests on 4" in await problem(rows=[[4]])
         assert "no rows" in await problem(rows=[])
-        assert "partial" in await problem(status="partial", rows=[[3]])
+        assert "nothing" in await problem(status="partial", rows=[[3]])
+        quoted = {"status": "ok", "claims": [{"quotes": [{"text": "It was Will Burtin."}]}]}
+        assert await demonstration.wrong(DOCUMENT, [quoted], workspace) == ""
+        assert "no quote holds" in await demonstration.wrong(DOCUMENT, [], workspace)
 
 
 @pytest.fixture
