@@ -17,7 +17,7 @@ timed = echo "== $(1)"; time $(2) || failed="$$failed, $(1)"
 help:  ## say what the verbs are
 	@sed -nE 's/^([a-z-]+):.*##[[:space:]]*(.*)/\1|\2/p' Makefile | while IFS='|' read -r verb does; do printf 'make %-10s %s\n' "$$verb" "$$does"; done
 
-demo:  ## answer two questions over real data with real parts, one approval on the way
+demo:  ## answer three questions over real data and documents with real parts, one approval on the way
 	@$(call ready,run)
 	@$(BIN)/motet demo
 

@@ -18,9 +18,6 @@ from motet.agents.tool_results import ResultsAsData, failures_as_messages
 from motet.errors import InvalidConfig
 from motet.tools.untrusted import DATA_RULE
 
-_NODES_A_TURN = 8
-"""Supersteps of one turn of the loop at most: hooks, model, tools."""
-
 
 def build_agent(
     spec: AgentSpec,
@@ -55,15 +52,17 @@ def build_agent(
     if spec.handoffs:
         given.append(handoff_tool(spec.handoffs))
         ours.insert(0, EndAfterHandoff())
+    all_of_them = [*middleware, *ours]
     agent = create_agent(
         model,
         given,
         system_prompt=f"{spec.instructions}\n\n{DATA_RULE}",
-        middleware=[*middleware, *ours],
+        middleware=all_of_them,
         name=spec.name,
     )
     return agent.with_config(
-        recursion_limit=(spec.limits.model_calls + 1) * _NODES_A_TURN,
+        # Each middleware may have a node before and one behind the model; its own limits are to end it, not this one.
+        recursion_limit=(spec.limits.model_calls + 2) * (2 * len(all_of_them) + 2),
         metadata={"lc_agent_name": spec.name, "agent_name": spec.name},
     )
 

@@ -49,6 +49,9 @@ class WatchedDocuments:
     async def search(self, question: str, *, limit: int = 8, file: str | None = None) -> Sequence[Hit]:
         return await self.documents.search(question, limit=limit, file=file)
 
+    async def similarities(self, question: str, texts: Sequence[str]) -> Sequence[float] | None:
+        return await self.documents.similarities(question, texts)
+
     async def neighbours(self, hit: Hit, *, before: int = 1, after: int = 1) -> Sequence[Hit]:
         hits = await self.documents.neighbours(hit, before=before, after=after)
         self.evidence.add([one.text for one in hits])

@@ -72,14 +72,19 @@ async def look_up(claim: Claim, *, documents: Documents | None, workspace: Works
 
 
 async def section(documents: Documents, quote: Quote) -> str:
-    """What a quote's words are about: the headings above them, and the passage they stand in."""
+    """What a quote's words are about: the headings above them, and the passage they stand in.
+
+    Empty if the document went meanwhile.
+    """
     there = Hit(
         file=quote["file"], start=quote["start"], end=quote["end"], text=quote["text"], headings=(), page=None,
         score=0.0, similarity=None,
     )  # fmt: skip
-    return "\n".join(
-        "\n".join([*hit.headings, hit.text]) for hit in await documents.neighbours(there, before=0, after=0)
-    )
+    try:
+        around = await documents.neighbours(there, before=0, after=0)
+    except ToolFailed:
+        return ""
+    return "\n".join("\n".join([*hit.headings, hit.text]) for hit in around)
 
 
 async def _quote_problem(quote: Quote, documents: Documents | None) -> str | None:
@@ -93,6 +98,7 @@ async def _quote_problem(quote: Quote, documents: Documents | None) -> str | Non
         return f"the quote “{_cut(said)}” is said to stand in {file} at {start} to {end}, which is not its length"
     try:
         stands = await documents.read(file, start=start, length=len(said))
+        whole = len(re.findall(r"\S*\w\S*", said)) >= _FEWEST_WORDS or await _is_whole(quote, documents)
     except ToolFailed as error:
         return f"the quote “{_cut(said)}” can't be read in {file} at {start} to {end}: {error}"
     if stands != said:
@@ -100,7 +106,7 @@ async def _quote_problem(quote: Quote, documents: Documents | None) -> str | Non
         return (
             f"the quote “{_cut(said)}” isn't in {file} at {start} to {end}; there stands: “{_cut(stands)}”{elsewhere}"
         )
-    if len(re.findall(r"\S*\w\S*", said)) < _FEWEST_WORDS and not await _is_whole(quote, documents):
+    if not whole:
         return f"the quote “{said}” is too short to mean anything; quote the whole sentence"
     return None
 

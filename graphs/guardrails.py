@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 from langchain.agents.middleware import AgentMiddleware, PIIDetectionError, PIIMiddleware
 from langchain.agents.middleware.types import AgentState
 from langchain_core.messages import HumanMessage
+from markdown_it import MarkdownIt
 
 from motet.graphs.outgoing import Outgoing
 from motet.observability.trajectory.redact import without_secrets
@@ -62,7 +64,7 @@ class Guard:
         found = [] if clean == text else ["secret"]
 
         def spoiled(match: re.Match[str]) -> str:
-            if match["code"] is not None or match.group() in asked:
+            if match.groupdict().get("code") is not None or match.group() in asked:
                 return match.group()
             if match["image"] is not None:
                 found.append("image")
@@ -70,7 +72,9 @@ class Guard:
             found.append("html")
             return f"\u2039{match['tag'][1:].removesuffix('>')}\u203a"
 
-        clean = _RENDERED.sub(spoiled, clean)
+        spared = _CODE_OR_LOADED.sub(spoiled, clean)
+        # Where code ends depends on lists, tables and lines before; what a renderer sees otherwise spares no code.
+        clean = _LOADED.sub(spoiled, clean) if _loads(spared) else spared
         return self._without_personal_data(
             Guarded(text=clean, redacted=tuple(dict.fromkeys(found))),
             lambda kind: f"The answer held personal data of the kind {kind.replace('_', ' ')} and was withheld.",
@@ -120,14 +124,29 @@ def _applied(rules: Sequence[PIIMiddleware[Any, Any]], text: str) -> tuple[str, 
     return text, kinds
 
 
-_RENDERED = re.compile(
+def _loads(text: str) -> bool:
+    """Whether a renderer of Markdown makes an image or HTML of something in `text`."""
+    tokens = _markdown().parse(text)
+    inner = (one for token in tokens for one in (token, *(token.children or ())))
+    return any(one.type in {"image", "html_block", "html_inline"} for one in inner)
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark").enable("table")
+
+
+_RENDERED = r"""(?P<image>!\[(?P<alt>[^\]\[]*)\](?:\([^)]*\)?|\[[^\]]*\]|))
+      | (?P<tag><(?:[/!?]?[A-Za-z-]|[!?])[^<>]*(?:>|\Z))"""
+_LOADED = re.compile(_RENDERED, re.VERBOSE)
+"""Markdown's images, reference style included; HTML's tags and comments."""
+_CODE_OR_LOADED = re.compile(
     r"""(?P<code>
           \\.
         | ^[ ]{0,3}(?P<fence>`{3,}|~{3,})[^\n`]*\n.*?^[ ]{0,3}(?P=fence)
         | (?<!`)(?P<ticks>`+)(?!`)[^\n]+?(?<!`)(?P=ticks)(?!`)
-        )
-      | (?P<image>!\[(?P<alt>[^\]\[]*)\](?:\([^)]*\)?|\[[^\]]*\]|))
-      | (?P<tag><[/!?]?[A-Za-z-][^<>]*(?:>|\Z))""",
+        ) | """
+    + _RENDERED,
     re.DOTALL | re.MULTILINE | re.VERBOSE,
 )
-"""Code, which is shown and not rendered; Markdown's images, reference style included; HTML's tags and comments."""
+"""The same, and code, which is shown and not rendered."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import PurePosixPath
@@ -91,7 +91,7 @@ class Corpus:
         files = await self._index.files(self._corpus)
         known = self.newest.documents
         kept = {
-            path: document
+            path: replace(document, file=files[path])
             for path, document in known.items()
             if path in files and files[path].revision == document.content.revision
         }

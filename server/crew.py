@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from langgraph.graph import StateGraph
 from motet.agents.embeddings import Embedders, EmbeddingSettings
 from motet.agents.models import Models, ModelSettings
 from motet.agents.spec import AgentSpec, built_in
-from motet.errors import InvalidWorkspace
+from motet.errors import InvalidWorkspace, ModelFailed
 from motet.graphs.crew.assistant import Specialist, Team, build_assistant
 from motet.graphs.crew.librarian import build_librarian
 from motet.graphs.crew.question import check_question
@@ -31,6 +30,7 @@ from motet.graphs.guardrails import Guard
 from motet.graphs.registry import Declared, Graph, InputCheck
 from motet.memory.ports import DocumentIndex
 from motet.server.declared import agents_in
+from motet.server.following import following
 from motet.server.settings import Settings
 from motet.tools.documents.indexing import Indexed, corpus_of, index_folder
 from motet.tools.documents.library import Library
@@ -41,8 +41,6 @@ from motet.tools.index import Progress
 from motet.tools.reports import build_save_report
 from motet.tools.sql import query_tool
 from motet.tools.workspace import Workspace
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +54,10 @@ class Crew:
     """What a person should know at the start: the model and what to expect of it, tables, documents, files left out."""
 
 
+NOTHING = (
+    "it holds nothing to ask about: no data (CSV, TSV, Parquet, JSON, JSON lines or SQLite) and no documents "
+    "(Markdown, text, HTML or PDF)"
+)
 NOBODY = Crew(graphs={}, checks={}, notices=())
 """Without a workspace no model is asked for either: a project's graphs bring their own."""
 
@@ -96,13 +98,14 @@ async def gathered(
         ModelUnavailable, InvalidConfig: the model can't be had, or an agent's declaration can't be used.
         StoreUnavailable: Redis doesn't answer.
     """
+    own = _own(settings)
     models = Models(_model_settings(settings), progress=progress)
     embedders = Embedders(_embedding_settings(settings), progress)
     try:
         async with await Workspace.open(workspace, may_be_empty=True) as data:
             documents, _ = await asyncio.to_thread(document_files, workspace)
             embeddings = await embedders.embeddings() if documents else None
-            indexed = await index_folder(workspace, index, embeddings, progress)
+            indexed, search = await _indexed(workspace, index, embeddings, progress)
             library = await Library.open(index, embeddings, corpus_of(workspace))
             if not data.tables and not library.files:
                 raise InvalidWorkspace(str(workspace), _nothing(data, indexed))
@@ -116,11 +119,28 @@ async def gathered(
                 embeddings=embeddings,
             )
             graphs = graphs_of(material)
-            told = [f"Model: {models.notice.text}", *_holdings(data, library, indexed, embedders.notice)]
-            yield Crew(graphs=graphs, checks=dict.fromkeys(graphs, check_question), notices=told)
+            idle = [spec.name for spec in own if spec.kind == "agent" and spec.name not in graphs]
+            told = [
+                f"Model: {models.notice.text}",
+                *_holdings(data, library, indexed, search or embedders.notice),
+                *(f"Left out: agent {name}: this workspace has nothing for its tools" for name in idle),
+            ]
+            async with following(workspace, index, embeddings):
+                yield Crew(graphs=graphs, checks=dict.fromkeys(graphs, check_question), notices=told)
     finally:
         await embedders.aclose()
         await models.aclose()
+
+
+async def _indexed(
+    folder: Path, index: DocumentIndex, embeddings: Embeddings | None, progress: Progress
+) -> tuple[Indexed, str]:
+    """The folder indexed: by words alone where its embeddings fail, with what to say of that."""
+    try:
+        return await index_folder(folder, index, embeddings, progress), ""
+    except ModelFailed as error:
+        words = await index_folder(folder, index, None, progress)
+        return words, f"Documents are searched by words until this is mended; it is tried again: {error}"
 
 
 def graphs_of(material: Material) -> dict[str, Declared]:
@@ -130,7 +150,7 @@ def graphs_of(material: Material) -> dict[str, Declared]:
         InvalidConfig: an agent's declaration can't be used.
     """
     guard = Guard(material.settings.pii_rules)
-    own = agents_in(material.settings.agents_dir) if material.settings.agents_dir else ()
+    own = _own(material.settings)
     made = {
         spec.name: one
         for spec in {spec.name: spec for spec in (*built_in(), *own)}.values()
@@ -149,6 +169,10 @@ def graphs_of(material: Material) -> dict[str, Declared]:
     return {"assistant": build_assistant(team), **{name: declared for name, (declared, _) in made.items()}}
 
 
+def _own(settings: Settings) -> Sequence[AgentSpec]:
+    return agents_in(settings.agents_dir) if settings.agents_dir else ()
+
+
 def _made(spec: AgentSpec, material: Material, guard: Guard) -> tuple[Declared, Card] | None:
     """The graph of a declaration, with what routing knows of it; None where the workspace has nothing for it."""
     card, chat = Card(name=spec.name, description=spec.description, examples=spec.examples), material.chat
@@ -164,7 +188,6 @@ def _made(spec: AgentSpec, material: Material, guard: Guard) -> tuple[Declared, 
         case _:
             tools = material.tools()
             if not set(spec.tools) <= {tool.name for tool in tools}:
-                logger.warning("agent %s is left out: this workspace has nothing for its tools", spec.name)
                 return None
             model = partial(material.named, spec.model) if spec.model else chat
             made = specialist(spec, model=model, tools=tools, documents=material.documents, middleware=guard.middleware)
@@ -180,10 +203,7 @@ def _compiled(name: str, made: Declared) -> Graph:
 
 def _nothing(data: Workspace, indexed: Indexed) -> str:
     failed = "; ".join(f"{one.source}: {one.reason}" for one in (*data.skipped, *indexed.skipped))
-    return failed or (
-        "it holds nothing to ask about: no data (CSV, TSV, Parquet, JSON, JSON lines or SQLite) and no documents "
-        "(Markdown, text, HTML or PDF)"
-    )
+    return failed or NOTHING
 
 
 def _holdings(data: Workspace, library: Library, indexed: Indexed, search: str) -> list[str]:

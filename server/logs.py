@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 
 from typing_extensions import override
 
@@ -32,8 +33,13 @@ def log_progress(doing: str, done: int, total: int) -> None:
 
 
 def configure() -> None:
-    """Our own messages from INFO up, everybody else's from WARNING up."""
+    """Our own messages from INFO up, everybody else's from WARNING up; Python's warnings are log lines like them."""
     handler = logging.StreamHandler()
+    # A library may have chosen a level of its own; bm25s tells of each index it builds.
+    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.split(".")[0] == "motet")
     handler.setFormatter(Masking("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("motet").setLevel(logging.INFO)
+    logging.captureWarnings(capture=True)
+    # langchain-openai makes it of each structured answer that is streamed, with the answer in it; nothing is wrong.
+    warnings.filterwarnings("ignore", message="(?s)Pydantic serializer warnings.*field_name='parsed'")

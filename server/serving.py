@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import signal
 import socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from motet.server.auth import require_safe_address
 from motet.server.logs import log_progress
 from motet.server.services import Services, opened
 from motet.server.settings import Settings
+from motet.server.stopping import SIGNALS, ended_by_signal
 from motet.server.worker import working
 from motet.tools.index import Progress
 
@@ -61,7 +61,7 @@ async def serve(
         workers: runs worked at a time in this process; 0 leaves them to `motet worker`.
         insecure: allow another address than loopback without a key.
         config: a project's `langgraph.json`.
-        workspace: a folder of data for the built-in assistant.
+        workspace: a folder of data and documents for the built-in assistant.
         opening: called with the services and the URL as soon as requests are answered.
         progress: told of what takes long before that.
 
@@ -69,7 +69,7 @@ async def serve(
         AddressInUse, InvalidConfig, InvalidWorkspace, ModelUnavailable, StoreUnavailable.
     """
     require_safe_address(host, settings, insecure=insecure)
-    with _listening(host, port) as listener:
+    with ended_by_signal(), _listening(host, port) as listener:
         async with (
             opened(settings, config=config, workspace=workspace, progress=progress) as services,
             working(services, workers),
@@ -95,14 +95,14 @@ async def serve(
 
 def _stop_on_signal(server: _Server) -> None:
     """The first signal ends the server in order; a second one ends the process, whatever a graph still does."""
-    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+    loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        for number in numbers:
+        for number in SIGNALS:
             loop.remove_signal_handler(number)
         server.stop()
 
-    for number in numbers:
+    for number in SIGNALS:
         loop.add_signal_handler(number, stop)
 
 

@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.memory import InMemorySaver
 
-from motet.errors import InvalidConfig, ModelUnavailable, ToolFailed
+from motet.errors import InvalidConfig, InvalidWorkspace, ModelUnavailable, ToolFailed
 from motet.graphs.registry import Declared, Graph, GraphRegistry
 from motet.server import langgraph_json
-from motet.server.crew import Material, graphs_of
+from motet.server.crew import NOTHING, Material, graphs_of
 from motet.server.settings import Settings, apply_environment
 from motet.tools.documents.ports import DocumentInfo, Hit
 from motet.tools.documents.reading import document_files
@@ -63,6 +63,8 @@ async def _crew(settings: Settings, workspace: Path | None) -> AsyncGenerator[Ma
         folder = workspace or _with_a_row(Path(made_up))
         async with await Workspace.open(folder, may_be_empty=True) as data:
             documents = workspace is None or bool((await asyncio.to_thread(document_files, folder))[0])
+            if not data.tables and not documents:
+                raise InvalidWorkspace(str(folder), NOTHING)
             yield graphs_of(
                 Material(
                     chat=_no_model,
@@ -92,6 +94,10 @@ class _Unread:
     async def search(self, question: str, *, limit: int = 8, file: str | None = None) -> Sequence[Hit]:
         del question, limit, file
         return ()
+
+    async def similarities(self, question: str, texts: Sequence[str]) -> Sequence[float] | None:
+        """Nothing is compared."""
+        del question, texts
 
     async def neighbours(self, hit: Hit, *, before: int = 1, after: int = 1) -> Sequence[Hit]:
         del before, after

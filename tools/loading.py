@@ -61,11 +61,8 @@ def load(connection: duckdb.DuckDBPyConnection, folder: Path) -> tuple[list[Load
     skipped: list[Skipped] = []
     for path in _files(folder):
         source = path.relative_to(folder).as_posix()
-        if not path.resolve().is_relative_to(folder.resolve()):
-            skipped.append(Skipped(source=source, reason="it is a link that leads out of the workspace"))
-            continue
-        if not path.stat().st_size:
-            skipped.append(Skipped(source=source, reason="it is empty"))
+        if reason := _unfit(path, folder):
+            skipped.append(Skipped(source=source, reason=reason))
             continue
         try:
             names = [item.table for item in loaded]
@@ -86,6 +83,15 @@ def _files(folder: Path) -> Iterator[Path]:
             suffix = Path(name).suffix.lower()
             if not name.startswith(".") and (suffix in _READERS or suffix in _SQLITE):
                 yield Path(root) / name
+
+
+def _unfit(path: Path, folder: Path) -> str:
+    try:
+        if not path.resolve().is_relative_to(folder.resolve()):
+            return "it is a link that leads out of the workspace"
+        return "" if path.stat().st_size else "it is empty"
+    except (OSError, RuntimeError) as error:  # a link to nothing, or to itself
+        return f"it can't be read ({getattr(error, 'strerror', None) or 'a link that leads nowhere'})"
 
 
 def _file(connection: duckdb.DuckDBPyConnection, path: Path, source: str, taken: Sequence[str]) -> Loaded:

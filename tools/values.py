@@ -15,11 +15,14 @@ def plain(value: object) -> Value:
     """The JSON value for one cell.
 
     Dates and times become ISO 8601, infinities and NaN None (JSON has none), a Decimal an int or a float where that
-    is the same number and a str where it isn't, bytes a description; everything else its str.
+    is the same number and a str where it isn't, an int beyond 64 bits (a sum of large ones, which no checkpoint holds)
+    a str, bytes a description; everything else its str.
     """
     match value:
-        case None | bool() | int() | str():
+        case None | bool() | str():
             found: Value = value
+        case int():
+            found = _integer(value)
         case float():
             found = value if math.isfinite(value) else None
         case Decimal():
@@ -37,9 +40,13 @@ def plain(value: object) -> Value:
     return found
 
 
+def _integer(value: int) -> int | str:
+    return value if -(2**63) <= value < 2**63 else str(value)
+
+
 def _decimal(value: Decimal) -> int | float | str | None:
     if not value.is_finite():
         return None
     if value == value.to_integral_value():
-        return int(value)
+        return _integer(int(value))
     return float(value) if Decimal(repr(float(value))) == value else str(value)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TypedDict
 
+from motet.agents.handoff import Handoff
 from motet.graphs.crew.parts import leans
 from motet.graphs.crew.routing import Decision
-from motet.graphs.crew.turn import Part, Turn
+from motet.graphs.crew.turn import Answered, Part, Turn
 from motet.graphs.state import Brief
 
 MOST_HANDOFFS = 6
@@ -38,29 +39,56 @@ def assignment(
     return Assignment(part=number, attempt=attempt, question=part["question"], brief=brief, alone=alone)
 
 
-def handed_over(state: Turn, names: Collection[str]) -> list[Part]:
-    """The parts that unchecked answers ask others to go on with: each handoff one, so that none is lost."""
-    parts = state.get("parts", [])
-    handoffs = [
-        (one["agent"], handoff)
-        for one in state.get("answers", [])
-        if not one["checked"]
-        for handoff in one["finding"].get("handoffs", [])
-        if handoff["agent"] in names
-    ]
+def may_be_repeated(state: Turn, number: int) -> str:
+    """What a claim about a part may say without evidence: a person's words and what held before.
+
+    The goal and the facts of a handoff are a model's words, so they aren't among that.
+    """
+    if part_of(number, state)["decision"]["by"] == "handoff":
+        return f"{state.get('context', '')} {state.get('question', '')}"
+    asked = assignment(state, number)
+    return f"{asked['brief']['context']} {asked['question']}"
+
+
+def handed_over(state: Turn, names: Collection[str]) -> tuple[list[Part], list[Answered]]:
+    """The parts that unchecked answers ask others to go on with, and all answers.
+
+    Each handoff is a part, so that none is lost; an answer with one that nobody can take is a failed one.
+    """
+    parts, answers = state.get("parts", []), list[Answered]()
     room = MOST_HANDOFFS - sum(part["decision"]["by"] == "handoff" for part in parts)
     first = max((part["number"] for part in parts), default=-1) + 1
-    return [
-        Part(
-            number=number,
-            question=handoff["goal"],
-            decision=Decision(
-                agents=[handoff["agent"]], confidence=1.0, reason=f"{agent} handed it over", by="handoff", second=""
-            ),
-            context=" ".join([*handoff["facts"], *(f"Open: {question}" for question in handoff["open_questions"])]),
-        )
-        for number, (agent, handoff) in enumerate(handoffs[: max(0, room)], start=first)
-    ]
+    added: list[Part] = []
+    for one in state.get("answers", []):
+        handoffs = [] if one["checked"] else one["finding"].get("handoffs", [])
+        taken = [handoff for handoff in handoffs if handoff["agent"] in names][: max(0, room - len(added))]
+        added += [_part(first + len(added) + place, one["agent"], handoff) for place, handoff in enumerate(taken)]
+        answers.append(one if len(taken) == len(handoffs) else _stranded(one, handoffs))
+    return added, answers
+
+
+def _part(number: int, giver: str, handoff: Handoff) -> Part:
+    """The part that a handoff is. Its context is never empty: what is marked as data makes effects ask."""
+    reason = f"{giver} handed it over"
+    known = [f"{reason}.", *handoff["facts"], *(f"Open: {question}" for question in handoff["open_questions"])]
+    return Part(
+        number=number,
+        question=handoff["goal"],
+        decision=Decision(agents=[handoff["agent"]], confidence=1.0, reason=reason, by="handoff", second=""),
+        context=" ".join(known),
+    )
+
+
+def _stranded(one: Answered, handoffs: Sequence[Handoff]) -> Answered:
+    to = ", ".join(dict.fromkeys(handoff["agent"] for handoff in handoffs))
+    finding = one["finding"].copy()
+    finding.pop("handoffs", None)
+    finding.update(
+        status="failed",
+        composed="nothing",
+        answer=f"I can't answer this: {one['agent']} handed it over to {to}, and nobody could take it.",
+    )
+    return {**one, "finding": finding}
 
 
 def part_of(number: int, state: Turn) -> Part:

@@ -1,7 +1,7 @@
 """`assistant`: the chat's entry. A supervisor that sends each question to a specialist and believes none of them.
 
 ```
-guard_in -> recall -> route -> specialists (side by side) -> compose -> verify -> guard_out -> report? -> remember
+guard_in -> recall -> route -> specialists (side by side) -> compose -> verify -> guard_out -> remember -> report?
                        |               ^                        ^         |
                     clarify            +------ with the failure-+---------+   at most twice
 ```
@@ -26,14 +26,14 @@ from motet.agents.dangling import repaired
 from motet.errors import BudgetExhausted, InvalidInput, ModelFailed
 from motet.graphs import approval
 from motet.graphs.correction import Attempt
-from motet.graphs.crew.assigning import Assignment, assignment, handed_over, part_of
+from motet.graphs.crew.assigning import Assignment, assignment, handed_over, may_be_repeated, part_of
 from motet.graphs.crew.composing import joined, supported
 from motet.graphs.crew.ending import ended_status, final_text, left_out
 from motet.graphs.crew.parts import leans, taken_apart
 from motet.graphs.crew.report import build_report
 from motet.graphs.crew.routing import UNSURE, Card, Decision, ModelFactory, Router
 from motet.graphs.crew.turn import MOST_NOTES, REPEATS, Answered, Note, Part, Summary, Turn, Unsupported
-from motet.graphs.guardrails import Guard
+from motet.graphs.guardrails import Guard, Guarded
 from motet.graphs.registry import Graph
 from motet.graphs.state import Claim, Conversation, Finding, State
 from motet.graphs.verification import verify
@@ -74,23 +74,23 @@ def build_assistant(team: Team) -> Builder:
     builder.add_node("guard_in", one.guard_in)
     builder.add_node("recall", one.recall)
     builder.add_node("route", one.route)
-    builder.add_node("clarify", one.clarify, destinations=(*one.names, "compose"))
+    builder.add_node("clarify", one.clarify, destinations=(*one.names, "compose", "guard_out"))
     for specialist in team.specialists:
         builder.add_node(specialist.card.name, _worker(specialist), input_schema=cast("Any", Assignment))
         builder.add_edge(specialist.card.name, "compose")
     builder.add_node("compose", one.compose)
     builder.add_node("verify", one.verify, destinations=(*one.names, "compose", "guard_out"))
     builder.add_node("guard_out", one.guard_out)
-    builder.add_node("report", _reporter(team.save_report))
+    builder.add_node("report", _reporter(team.save_report, team.guard))
     builder.add_node("remember", one.remember)
     builder.add_edge(START, "guard_in")
     builder.add_conditional_edges("guard_in", _refused, {"refused": "guard_out", "worked_on": "recall"})
     builder.add_edge("recall", "route")
     builder.add_edge("route", "clarify")
     builder.add_edge("compose", "verify")
-    builder.add_conditional_edges("guard_out", _saves, {"saves": "report", "done": "remember"})
-    builder.add_edge("report", "remember")
-    builder.add_edge("remember", END)
+    builder.add_edge("guard_out", "remember")
+    builder.add_conditional_edges("remember", _saves, {"saves": "report", "done": END})
+    builder.add_edge("report", END)
     return builder
 
 
@@ -105,9 +105,7 @@ class _Assistant:
         asked = next((one.text for one in reversed(messages) if isinstance(one, HumanMessage)), "")
         if not asked.strip():
             raise InvalidInput("messages", asked, "a question as the last human message")
-        guarded = self.team.guard.guard_in(asked)
-        if guarded.redacted:
-            _step("guard", redacted=list(guarded.redacted))
+        guarded = self._guarded_in(asked)
         begun = {
             "question": "" if guarded.refused else guarded.text,
             "refused": guarded.text if guarded.refused else "",
@@ -119,6 +117,12 @@ class _Assistant:
         }
         mended = repaired(messages)
         return begun if mended == messages else {**begun, "messages": Overwrite(mended)}
+
+    def _guarded_in(self, text: str) -> Guarded:
+        guarded = self.team.guard.guard_in(text)
+        if guarded.redacted:
+            _step("guard", redacted=list(guarded.redacted))
+        return guarded
 
     async def recall(self, state: Turn) -> Turn:
         """What was said before, if the question leans on it; a question that stands alone is told nothing."""
@@ -148,43 +152,46 @@ class _Assistant:
 
     async def clarify(self, state: Turn) -> Command[Any]:
         """Ask a person who shall take what routing is unsure of, then send all parts off."""
-        parts = [part for one in state.get("parts", []) if (part := await self._settled(one)) is not None]
+        settled = [await self._settled(one) for one in state.get("parts", [])]
+        if refused := next((one.text for one in settled if isinstance(one, Guarded)), ""):
+            return Command(goto="guard_out", update={"refused": refused})
+        parts = [one for one in settled if one is not None and not isinstance(one, Guarded)]
         assigned = [(agent, part) for part in parts for agent in part["decision"]["agents"]]
         alone = len(assigned) == 1
         now = Turn(messages=[], parts=parts, context=state.get("context", ""))
         sends = [Send(agent, assignment(now, part["number"], alone=alone)) for agent, part in assigned]
         return Command(goto=sends or "compose", update={"parts": parts})
 
-    async def _settled(self, part: Part) -> Part | None:
-        """The part with a decision that somebody stands for; None if the person drops it."""
+    async def _settled(self, part: Part) -> Part | Guarded | None:
+        """The part with a decision that somebody stands for; None if the person drops it.
+
+        What a person words anew is guarded like the first words; those that may not go on come back as they are said.
+        """
         decision = part["decision"]
         if decision["confidence"] >= UNSURE:
             return part
         asked = {"agent": decision["agents"][0], "question": part["question"]}
         schema = {
             "type": "object",
-            "properties": {"agent": {"enum": list(self.names)}, "question": {"type": "string", "minLength": 1}},
+            "properties": {"agent": {"enum": list(self.names)}, "question": {"type": "string", "pattern": r"\S"}},
             "required": ["agent", "question"],
             "additionalProperties": False,
         }
         names = ", ".join(self.names)
-        told = f"Who should take this? {decision['reason']} ({decision['confidence']:.0%} sure). There are: {names}."
-        decided = approval.ask("route", asked, description=told, arguments_schema=schema)
-        match decided.type:
-            case "reject":
-                return None
-            case "respond":
-                guess = await self.team.router.best_guess(decided.message)
-                return {**part, "question": decided.message, "decision": {**guess, "by": "person"}}
-            case "approve" | "edit":
-                chosen = Decision(
-                    agents=[str(decided.arguments["agent"])],
-                    confidence=1.0,
-                    reason="a person chose",
-                    by="person",
-                    second="",
-                )
-                return {**part, "question": str(decided.arguments["question"]), "decision": chosen}
+        why = f"Who should take this? {decision['reason']} ({decision['confidence']:.0%} sure). There are: {names}."
+        decided = approval.ask("route", asked, description=why, arguments_schema=schema)
+        if decided.type == "reject":
+            return None
+        told = decided.message.strip() or part["question"]
+        said = self._guarded_in(told if decided.type == "respond" else str(decided.arguments["question"]))
+        if said.refused:
+            return said
+        if decided.type == "respond":
+            chosen = await self.team.router.best_guess(said.text)
+        else:
+            agent = str(decided.arguments["agent"])
+            chosen = Decision(agents=[agent], confidence=1.0, reason="a person chose", by="person", second="")
+        return {**part, "question": said.text, "decision": {**chosen, "by": "person"}}
 
     async def compose(self, state: Turn) -> Turn:
         """Join what several specialists found for one part into a sentence; one specialist's words stay its own."""
@@ -207,16 +214,12 @@ class _Assistant:
 
     async def verify(self, state: Turn) -> Command[Any]:
         """Look up every piece of evidence again, and send back what doesn't hold, with what is wrong about it."""
-        answers = [await self._checked(one, state) for one in state.get("answers", [])]
+        added, given = handed_over(state, self.names)
+        answers = [await self._checked(one, state) for one in given]
         summaries = [await self._checked_summary(one, state) for one in state.get("summaries", [])]
-        added = handed_over(state, self.names)
         for part in added:
-            _step(
-                "handoff",
-                to=part["decision"]["agents"][0],
-                question=part["question"],
-                reason=part["decision"]["reason"],
-            )
+            decision = part["decision"]
+            _step("handoff", to=decision["agents"][0], question=part["question"], reason=decision["reason"])
         now = cast("Turn", {**state, "parts": [*state.get("parts", []), *added]})
         update = {"answers": answers, "summaries": summaries, "parts": now.get("parts", [])}
         sends = [
@@ -231,8 +234,7 @@ class _Assistant:
         claims = one["finding"].get("claims", [])
         if one["checked"] or not claims:
             return {**one, "checked": True}
-        asked = assignment(state, one["part"])
-        problems = await self._problems(claims, f"{asked['brief']['context']} {asked['question']}", one["agent"])
+        problems = await self._problems(claims, may_be_repeated(state, one["part"]), one["agent"])
         return {**one, "checked": True, "problems": problems}
 
     async def _checked_summary(self, one: Summary, state: Turn) -> Summary:
@@ -299,13 +301,13 @@ class _Assistant:
         return {"messages": [AIMessage(guarded.text, name=NAME)], "findings": found, "status": status}
 
     async def remember(self, state: Turn) -> Turn:
-        """Keep what the next turns may lean on."""
+        """Keep what the next turns may lean on: of the answers, what held."""
         parts = state.get("parts", [])
         if not parts:
             return Turn(messages=[])
-        found = [one["finding"]["answer"] for one in state.get("answers", [])]
+        held = [claim["text"] for one in state.get("answers", []) for claim in supported(one)]
         agents = [agent for part in parts for agent in part["decision"]["agents"]]
-        note = Note(question=state.get("question", ""), answer=" ".join(found), agents=list(dict.fromkeys(agents)))
+        note = Note(question=state.get("question", ""), answer=" ".join(held), agents=list(dict.fromkeys(agents)))
         return Turn(messages=[], notes=[*state.get("notes", []), note][-MOST_NOTES:])
 
 
@@ -346,15 +348,17 @@ def _nothing(agent: str, question: str, reason: str) -> Finding:
     )
 
 
-def _reporter(save_report: BaseTool) -> Any:
-    """A node around the reporter: it sees the findings, and its messages join the conversation."""
-    reporter = build_report(save_report).compile(name="reporter")
+def _reporter(save_report: BaseTool, guard: Guard) -> Any:
+    """A node around the reporter: it sees the turn's findings (all, if it has none), and its messages join the thread.
+
+    A person may leave its question unanswered and go on, so nothing that the next turn needs comes after it.
+    """
+    reporter = build_report(save_report, lambda text: guard.guard_out(text).text).compile(name="reporter")
     graph = reporter.with_config(metadata={"lc_agent_name": "reporter", "agent_name": "reporter"})
 
     async def report(state: Turn) -> dict[str, Any]:
-        answers = state.get("answers", [])
-        findings = state.get("findings", [])
-        told = await graph.ainvoke({"messages": [], "findings": findings[-len(answers) :] if answers else findings})
+        new = sum(not one["finding"].get("handoffs") for one in state.get("answers", []))
+        told = await graph.ainvoke({"messages": [], "findings": state.get("findings", [])[-new:]})
         return {"messages": told["messages"], "status": told["status"]}
 
     return report

@@ -40,7 +40,8 @@ async def joined(model: ModelFactory, question: str, answers: Sequence[Answered]
     asked = f"Question: {question}\nFound:\n{found}"
     if tried:
         last = tried[-1]
-        asked = f"{asked}\n\nThis answer is wrong: {last['action']}\n{last['problem']}\nCorrected answer:"
+        wrong = as_data(f"{last['action']}\n{last['problem']}", source="the check")
+        asked = f"{asked}\n\nThis answer is wrong:\n{wrong}\nCorrected answer:"
     reply = await ask(await model(), [SystemMessage(_JOIN), HumanMessage(asked)], Joined, repairs=1)
     return Claim(
         text=reply.answer.strip(),

@@ -69,7 +69,7 @@ def _part_text(number: int, state: Turn) -> str:
     held = [one for one in answers if supported(one)]
     summary = next((one for one in state.get("summaries", []) if one["part"] == number and one["held"]), None)
     if summary and held:
-        return _with_evidence(summary["claim"]["text"], [claim for one in held for claim in supported(one)])
+        return _with_evidence(summary["claim"]["text"], [summary["claim"]])
     if held:
         return "\n\n".join(_answer_text(one) for one in held)
     if any(one["finding"].get("handoffs") for one in answers):

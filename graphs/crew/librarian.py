@@ -7,15 +7,17 @@ search -> read -> answer -> check -> END
    +-> give_up <--------------+
 ```
 
-The model is asked once for a simple question: which words answer it, and for a sentence they hold. The state machine
-finds the words in the file, and holds the sentence against them as any claim is.
+The model reads sentences and writes an answer; what it rests on is looked up, not asked for: the sentences that
+hold the answer's words. So a quote stands where it is said to stand by construction, and an answer that no sentence
+holds, or only one that speaks of something else, is none. (A small model answers right more often than it can say
+where it read it: it copies with a word changed, and gives the first numbers for any list.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NotRequired
+from typing import Literal, NotRequired
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -28,10 +30,10 @@ from pydantic import BaseModel, Field
 from motet.agents.structured import ask
 from motet.errors import BudgetExhausted, InvalidInput, ModelFailed, ToolFailed
 from motet.graphs.correction import Attempt, Status, stop_reason
-from motet.graphs.crew.passages import coverage, names_of, narrowed, nearest, quoted, ranked, shown, spoken_of, widened
+from motet.graphs.crew.passages import names_of, ranked, spoken_of, widened
+from motet.graphs.crew.sentences import Sentence, fitting, holding, listed, quote_of
 from motet.graphs.state import Brief, Claim, Conversation, Finding, Quote, State
 from motet.graphs.verification import verify
-from motet.graphs.words import content_words
 from motet.tools.documents.passages import Passage, passages_tool
 from motet.tools.documents.ports import Documents
 from motet.tools.untrusted import DATA_RULE
@@ -40,35 +42,35 @@ NAME = "librarian"
 """The specialist's name: of its messages, findings and steps."""
 
 REPAIRS = 2
-"""Times an answer is sent back."""
+"""Times a sentence is sent back."""
 
-ANSWERS = 0.3
-"""Share of a question's words that a passage must hold for its quote alone to be given as the answer."""
+SURE = 0.85
+"""Fit from which on a sentence is taken to say the answer: it is given by itself where no answer holds."""
+
+CLOSE = 0.1
+"""A sure sentence that fits by so much less than the best is given with it."""
+
+PASSED_BY = 0.25
+"""An answer whose sentences fit the question by so much less than a sure one goes back."""
+
+LONGEST_ANSWER = 50
+"""Words; a longer one is a copy of the page."""
+
+RELEVANT = 0.5
+"""Fit from which on a sentence speaks of the question: a cosine of 0.4 with a third of its words, or 0.5 with none."""
 
 _SEARCHED = 8
 _NAMED_FILES = 4
 
-_RULES = f"""You answer a question from passages of documents. {DATA_RULE}
-Reply with JSON:
-- quotes: the sentence of a passage that answers the question, copied letter by letter, with the passage's number.
-  Usually one.
-- answer: one short sentence that answers the question in the words of the quote, with its names and numbers.
-- found: true if the quote answers the question, false if the passages speak of something else."""
-
-
-class Cited(BaseModel):
-    """Words that the model says stand in a passage."""
-
-    passage: int = Field(description="The passage's number.")
-    text: str = Field(description="One sentence of that passage, letter by letter.")
+_RULES = f"""You answer a question from sentences of documents. {DATA_RULE}
+Answer in one short sentence, in the words of the documents, with their names and numbers exactly as they stand.
+If no sentence says the answer, the answer is an empty string."""
 
 
 class Reply(BaseModel):
-    """What the model is asked for: the evidence before the sentence, so that the sentence follows from it."""
+    """What the model is asked for: the sentence alone."""
 
-    quotes: list[Cited] = Field(description="What says it; empty if nothing does.")
-    answer: str = Field(description="One short sentence; empty if nothing was found.")
-    found: bool = Field(description="Whether the quotes answer the question.")
+    answer: str = Field(description="One short sentence; empty if the documents don't say it.")
 
 
 class Reading(State):
@@ -78,11 +80,13 @@ class Reading(State):
     searched: NotRequired[list[str]]
     """Files in which something near the question stands."""
     passages: NotRequired[list[Passage]]
-    """What the model sees, in its order."""
-    replied: NotRequired[dict[str, Any]]
-    """The last Reply."""
+    """What may answer, best first."""
+    sentences: NotRequired[list[Sentence]]
+    """What the model reads, in its order."""
+    answer: NotRequired[str]
+    """What it wrote last."""
     quotes: NotRequired[list[Quote]]
-    """Quotes that stand and answer, of whichever reply; they are given where no sentence holds."""
+    """The sentence that surely answers, or those that hold a refused answer; given where no answer holds."""
     attempts: NotRequired[list[Attempt]]
     stopped: NotRequired[str]
     """Why there is no answer, as a phrase; empty if the documents don't say."""
@@ -128,7 +132,16 @@ class _Librarian:
         question = asked[-1]
         sought = " ".join([question, *filter(None, [_brief(state)["context"]])])
         update = Reading(
-            messages=[], question=question, searched=[], passages=[], quotes=[], attempts=[], stopped="", spent=False
+            messages=[],
+            question=question,
+            searched=[],
+            passages=[],
+            sentences=[],
+            answer="",
+            quotes=[],
+            attempts=[],
+            stopped="",
+            spent=False,
         )
         try:
             found: list[Passage] = await self.tool.ainvoke({"question": sought, "limit": _SEARCHED})
@@ -144,12 +157,15 @@ class _Librarian:
         )
 
     async def read(self, state: Reading) -> Reading:
+        question = f"{_brief(state)['context']} {state.get('question', '')}".strip()
         passages = await widened(state.get("passages", []), self.documents)
         for one in passages:
             _step("read", file=one["file"], start=one["start"], end=one["end"])
-        return Reading(messages=[], passages=passages)
+        return Reading(messages=[], passages=passages, sentences=await fitting(question, passages, self.documents))
 
     async def answer(self, state: Reading) -> Command[Literal["check", "give_up"]]:
+        if not state.get("sentences"):
+            return Command(goto="give_up")
         try:
             reply = await ask(await self.model_factory(), _prompt(state), Reply)
         except BudgetExhausted as error:
@@ -158,33 +174,31 @@ class _Librarian:
             if not state.get("quotes"):
                 raise
             return Command(goto="give_up", update={"stopped": str(error)})
-        return Command(goto="check", update={"replied": reply.model_dump()})
+        return Command(goto="check", update={"answer": reply.answer.strip()})
 
     async def check(self, state: Reading) -> Command[Literal["answer", "give_up", "__end__"]]:
-        reply = Reply.model_validate(state.get("replied"))
-        passages, question = state.get("passages", []), state.get("question", "")
-        quotes, problems = _located(reply, question, passages)
-        speaks = _speak(question, quotes, passages)
-        if not reply.found and not speaks:
+        question, answer, offered = state.get("question", ""), state.get("answer", ""), state.get("sentences", [])
+        held, best = holding(answer, offered), next(iter(_sure(state)), None)
+        if not best and (not held or _strange(question, held, state.get("passages", []))):
             return Command(goto="give_up")
-        besides = _besides(question, quotes, passages)
-        said = reply.answer.strip() if reply.quotes else _said(quotes)
-        asked = f"{question} {_brief(state)['context']}"
-        claim = Claim(text=said, quotes=quotes, queries=[])
-        problems = problems or besides or await self._wrong(claim, asked)
-        if problems and not besides and (fuller := await self._completed(claim, asked, passages)):
-            claim, quotes, problems = fuller, fuller["quotes"], []
+        claim = Claim(text=answer, quotes=[quote_of(one) for one in held], queries=[])
+        problems = _beside_the_point(answer, held, best) or await self._wrong(
+            claim, f"{question} {_brief(state)['context']}"
+        )
         if not problems:
-            composed = "model" if reply.quotes else "quotes"
-            return Command(goto="__end__", update=_ended(_finding(state, "ok", composed, claim), _cited(quotes)))
+            return Command(
+                goto="__end__", update=_ended(_finding(state, "ok", "model", claim), _cited(claim["quotes"]))
+            )
         problem = "; ".join(problems)
-        attempts = [*state.get("attempts", []), Attempt(action=_action(reply), problem=problem)]
+        attempts = [*state.get("attempts", []), Attempt(action=answer, problem=problem)]
         _step("answer", problem=problem)
-        update: dict[str, Any] = {"attempts": attempts}
-        if speaks and not besides:
-            update["quotes"] = quotes
         stop = stop_reason(attempts, repairs=REPAIRS)
-        return Command(goto="give_up" if stop else "answer", update={**update, "stopped": stop or ""})
+        update = {
+            "attempts": attempts,
+            "quotes": [quote_of(one) for one in _sure(state)] or claim["quotes"],
+            "stopped": stop or "",
+        }
+        return Command(goto="give_up" if stop else "answer", update=update)
 
     async def give_up(self, state: Reading) -> Reading:
         """End with the quotes that answer, where the model's sentence didn't hold; else say that there is no answer."""
@@ -203,14 +217,6 @@ class _Librarian:
         finding = _finding(state, "budget_exhausted" if spent else "failed", "nothing", None)
         return _ended({**finding, "answer": sentence}, "")
 
-    async def _completed(self, claim: Claim, asked: str, passages: Sequence[Passage]) -> Claim | None:
-        """The claim with the sentence it was taken from, where the model left that out; None if that doesn't help."""
-        left_out = quoted(nearest(claim["text"], passages), passages)
-        if not left_out or not claim["quotes"]:
-            return None
-        fuller = Claim(text=claim["text"], quotes=[left_out, *claim["quotes"]], queries=[])
-        return None if await self._wrong(fuller, asked) else fuller
-
     async def _wrong(self, claim: Claim, question: str) -> list[str]:
         found = await verify([claim], question=question, documents=self.documents, workspace=None)
         return [one.text for one in found]
@@ -221,67 +227,48 @@ def _brief(state: Conversation) -> Brief:
 
 
 def _prompt(state: Reading) -> list[BaseMessage]:
-    passages = "\n\n".join(shown(number, one) for number, one in enumerate(state.get("passages", []), start=1))
     brief = _brief(state)
     before = f"Said before: {brief['context']}\n" if brief["context"] else ""
     checked = "".join(f"\nAn earlier answer was wrong: {problem}" for problem in brief["problems"])
-    asked = f"{passages}\n\n{before}Question: {state.get('question', '')}{checked}"
+    asked = f"{listed(state.get('sentences', []))}\n\n{before}Question: {state.get('question', '')}{checked}"
     if attempts := state.get("attempts", []):
         last = attempts[-1]
         asked += f"\n\nThis reply is wrong: {last['action']}\n{last['problem']}\nCorrected reply:"
     return [SystemMessage(_RULES), HumanMessage(asked)]
 
 
-def _located(reply: Reply, question: str, passages: Sequence[Passage]) -> tuple[list[Quote], list[str]]:
-    """The quotes as the files have them, and what is wrong with those that stand nowhere.
+def _beside_the_point(answer: str, held: Sequence[Sentence], best: Sentence | None) -> list[str]:
+    """What makes an answer none, whatever holds it."""
+    if len(answer.split()) > LONGEST_ANSWER:
+        return [f"it has {len(answer.split())} words; say it in one short sentence"]
+    if best and best["fit"] - max((one["fit"] for one in held), default=0.0) >= PASSED_BY:
+        return [f"it passes by the sentence that fits the question best: “{' '.join(best['text'].split())}”"]
+    return []
 
-    A small model may copy the words that answer into `answer` and quote nothing: then those are the quote.
+
+def _sure(state: Reading) -> list[Sentence]:
+    """The sentence that surely speaks of the question, and the next one where that is close; nothing if none does."""
+    question, passages = state.get("question", ""), state.get("passages", [])
+    sure = [one for one in state.get("sentences", []) if one["fit"] >= SURE and not _strange(question, [one], passages)]
+    best = sorted(sure, key=lambda one: -one["fit"])[:2]
+    return [one for one in best if one["fit"] >= best[0]["fit"] - CLOSE]
+
+
+def _strange(question: str, held: Sequence[Sentence], passages: Sequence[Passage]) -> bool:
+    """Whether the sentences speak of something else: none is near the question, its passage lacks a number of the
+    question, or a name of it that another passage has.
     """
-    quotes: list[Quote] = []
-    problems: list[str] = []
-    for cited in reply.quotes or [Cited(passage=1, text=reply.answer)]:
-        named = passages[cited.passage - 1 : cited.passage] if cited.passage > 0 else []
-        found = quoted(cited.text, [*named, *passages])
-        if found is None:
-            near = nearest(cited.text, passages)
-            stands = f"; there stands: “{near}”" if near else ""
-            problems.append(f"“{cited.text}” stands in no passage{stands}; copy a sentence letter by letter")
-        elif (short := narrowed(found, question)) not in quotes:
-            quotes.append(short)
-    return quotes, problems
-
-
-def _besides(question: str, quotes: Sequence[Quote], passages: Sequence[Passage]) -> list[str]:
-    """What the question names and no quoted passage speaks of, though another one does."""
+    if max(one["fit"] for one in held) < RELEVANT:
+        return True
     names = names_of(question)
-    there = {name for one in _quoted_passages(quotes, passages) for name in spoken_of(names, one)}
-    missing = [name for one in passages for name in spoken_of(names, one) if name not in there]
-    return [f"the quoted passage doesn't speak of {name}" for name in dict.fromkeys(missing)]
-
-
-def _speak(question: str, quotes: Sequence[Quote], passages: Sequence[Passage]) -> bool:
-    """Whether a quote that stands speaks of the question: it, or the headings above it, hold enough of its words.
-
-    The small model's own `found` is no better than a coin where it quotes, so there this decides.
-    """
-    words = frozenset(content_words(question))
-    return any(
-        coverage(words, quote["text"], quote["file"], *one["headings"]) >= ANSWERS
-        for quote in quotes
-        for one in _quoted_passages([quote], passages)
-    )
-
-
-def _quoted_passages(quotes: Sequence[Quote], passages: Sequence[Passage]) -> list[Passage]:
-    return [
+    around = [
         one
         for one in passages
-        if any(quote["file"] == one["file"] and one["start"] <= quote["start"] < one["end"] for quote in quotes)
+        if any(pick["file"] == one["file"] and one["start"] <= pick["start"] < one["end"] for pick in held)
     ]
-
-
-def _action(reply: Reply) -> str:
-    return reply.model_dump_json(exclude={"found"})
+    there = {name for one in around for name in spoken_of(names, one)}
+    elsewhere = {name for one in passages for name in spoken_of(names, one)}
+    return any(name not in there and (name[0].isdigit() or name in elsewhere) for name in names)
 
 
 def _said(quotes: Sequence[Quote]) -> str:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
-from operator import itemgetter
 
-from motet.graphs.state import Quote
-from motet.graphs.words import content_words, covered, located
+from motet.graphs.words import content_words, covered
 from motet.tools.documents.passages import Passage
 from motet.tools.documents.ports import Documents, Hit
-from motet.tools.untrusted import as_data, neutralised
 
 MOST_CHARACTERS = 2_400
 """Characters of all passages that a model is given together, about 600 tokens."""
@@ -75,59 +71,6 @@ async def widened(passages: Sequence[Passage], documents: Documents) -> list[Pas
             chosen.append(one)
             left -= len(one["text"])
     return chosen
-
-
-def shown(number: int, passage: Passage) -> str:
-    """A numbered passage for a model, marked as data."""
-    above = " > ".join([passage["file"], *passage["headings"]])
-    return f"Passage {number}:\n{as_data(passage['text'], source=above)}"
-
-
-def quoted(words: str, passages: Sequence[Passage]) -> Quote | None:
-    """The quote that `words` are, as the file has it, from the first passage that holds them; one or two words grow to
-    their sentence. None if no passage holds them.
-    """
-    for passage in passages:
-        text = passage["text"]
-        place = located(words, text) or located(words, neutralised(text))
-        if place is None:
-            continue
-        start, end = place if len(words.split()) >= _FEW_WORDS else sentence_around(text, *place)
-        first = passage["start"] + start
-        return Quote(file=passage["file"], start=first, end=passage["start"] + end, text=text[start:end])
-    return None
-
-
-def nearest(words: str, passages: Sequence[Passage]) -> str:
-    """The sentence that says most like `words`, to be shown beside a quote that stands nowhere; empty if none does."""
-    wanted = list(dict.fromkeys(content_words(words)))
-    sentences = [piece.strip() for one in passages for piece in _BREAK.split(one["text"]) if piece.strip()]
-    scored = [(len(covered(wanted, list(content_words(one)))), one) for one in sentences]
-    shared, best = max(scored, key=itemgetter(0), default=(0, ""))
-    return best if shared >= COVERED * len(wanted) else ""
-
-
-def narrowed(quote: Quote, question: str) -> Quote:
-    """The quote, or of a long one the sentence that holds most of the question's words."""
-    text = quote["text"]
-    if len(text) <= LONGEST_QUOTE:
-        return quote
-    cuts = [0, *(one.end() for one in _BREAK.finditer(text)), len(text)]
-    words = list(content_words(question))
-    pieces = [(start, start + len(text[start:end].rstrip(" \n|"))) for start, end in pairwise(cuts)]
-    start, end = max(pieces, key=lambda one: len(covered(words, list(content_words(text[one[0] : one[1]])))))
-    return Quote(file=quote["file"], start=quote["start"] + start, end=quote["start"] + end, text=text[start:end])
-
-
-def sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
-    """The sentence, line of a list or cell of a table that holds `start` to `end`; a cell grows to its row."""
-    line = text.rfind("\n", 0, start) + 1
-    if text[line:].lstrip().startswith("|"):
-        stop = text.find("\n", end)
-        return line, len(text) if stop < 0 else stop
-    begins = max((one.end() for one in _BREAK.finditer(text) if one.end() <= start), default=0)
-    ends = min((one.start() for one in _BREAK.finditer(text) if one.start() >= end), default=len(text))
-    return begins, ends
 
 
 def _fits(words: frozenset[str], passage: Passage) -> bool:

@@ -6,13 +6,14 @@ whatever is decided, it gets its answer and the history stays valid for any prov
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NotRequired, TypedDict, cast
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, ToolCall, ToolMessage
 from langchain_core.tools import BaseTool
 from langgraph.graph import END, START, StateGraph
+from pydantic import ValidationError
 
 from motet.errors import ToolFailed
 from motet.graphs import approval
@@ -40,9 +41,20 @@ class ReportState(State):
 Builder = StateGraph[ReportState, Any, ReportState, ReportState]
 
 
-def build_report(save_report: BaseTool) -> Builder:
-    """The state machine around one `save_report` tool; the caller compiles it."""
+def build_report(save_report: BaseTool, clean: Callable[[str], str] = str) -> Builder:
+    """The state machine around one `save_report` tool; the caller compiles it.
+
+    `clean` makes of a text what a person may see of it, as of an answer.
+    """
     schema = save_report.get_input_jsonschema()
+
+    async def propose(state: ReportState) -> dict[str, Any]:
+        findings = [one for one in state.get("findings", []) if one["status"] in {"ok", "partial"}]
+        if not findings:
+            return _said("There is nothing to report yet: ask a question about the data first.", "failed")
+        arguments = {"title": clean(_title(findings)), "body": clean(_body(findings))}
+        call = ToolCall(name="save_report", args=arguments, id=f"call_{uuid4().hex}", type="tool_call")
+        return {"messages": [AIMessage(content="", name="reporter", tool_calls=[call])]}
 
     async def decide(state: ReportState) -> dict[str, Decided]:
         call = _call(state)
@@ -59,11 +71,11 @@ def build_report(save_report: BaseTool) -> Builder:
         try:
             done = await save_report.ainvoke({**call, "args": decided["arguments"], "type": "tool_call"})
             return {"messages": [cast("ToolMessage", done)]}
-        except ToolFailed as error:
+        except (ToolFailed, ValidationError) as error:
             return {"messages": [_answer(call, str(error), status="error")]}
 
     builder = Builder(ReportState)
-    builder.add_node("propose", _propose)
+    builder.add_node("propose", propose)
     builder.add_node("decide", decide)
     builder.add_node("save", save)
     builder.add_node("decline", _decline)
@@ -75,15 +87,6 @@ def build_report(save_report: BaseTool) -> Builder:
     builder.add_edge("decline", "conclude")
     builder.add_edge("conclude", END)
     return builder
-
-
-async def _propose(state: ReportState) -> dict[str, Any]:
-    findings = [one for one in state.get("findings", []) if one["status"] in {"ok", "partial"}]
-    if not findings:
-        return _said("There is nothing to report yet: ask a question about the data first.", "failed")
-    arguments = {"title": _title(findings), "body": _body(findings)}
-    call = ToolCall(name="save_report", args=arguments, id=f"call_{uuid4().hex}", type="tool_call")
-    return {"messages": [AIMessage(content="", name="reporter", tool_calls=[call])]}
 
 
 def _proposed(state: ReportState) -> Literal["decide", "end"]:

@@ -7,6 +7,7 @@ names. A small model chooses right in 17 of 20 cases by itself, so its word coun
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,6 +21,8 @@ from pydantic import BaseModel, create_model
 
 from motet.agents.structured import ask
 from motet.errors import BudgetExhausted, ModelFailed
+
+logger = logging.getLogger(__name__)
 
 DECIDED = 0.75
 """With this confidence no model is asked."""
@@ -73,13 +76,16 @@ class Decision(TypedDict):
 
 
 class Router:
-    """Chooses among specialists. Costs a search of each one's sources, one embedding, and rarely a model call."""
+    """Chooses among specialists. Costs a search of each one's sources, one embedding, and rarely a model call.
+
+    Embeddings that fail leave the words to compare by.
+    """
 
     def __init__(self, cards: Sequence[Card], *, model: ModelFactory, embeddings: Embeddings | None = None) -> None:
         self.cards = tuple(cards)
         self._model = model
         self._embeddings = embeddings
-        self._exemplars: list[tuple[str, list[float]]] | None = None
+        self._exemplars: list[list[float]] | None = None
 
     async def route(self, question: str) -> Decision:
         """Who takes `question`. A budget that is spent, or a model that fails, leaves the other opinions."""
@@ -137,20 +143,29 @@ class Router:
         examples = [(card.name, example) for card in self.cards for example in card.examples]
         if not examples:
             return {}
-        if self._embeddings is None:
+        try:
+            cosines = await self._cosines(question, [example for _, example in examples])
+        except ModelFailed as error:
+            logger.warning("questions are compared by their words only: %s", error)
+            cosines = None
+        if cosines is None:
             scored = [(name, example, _overlap(question, example)) for name, example in examples]
         else:
-            if self._exemplars is None:
-                vectors = await self._embeddings.aembed_documents([example for _, example in examples])
-                self._exemplars = [(name, vector) for (name, _), vector in zip(examples, vectors, strict=True)]
-            asked = await self._embeddings.aembed_query(question)
-            cosines = [_cosine(asked, vector) for _, vector in self._exemplars]
             scored = [(*one, _scaled(cosine)) for one, cosine in zip(examples, cosines, strict=True)]
         nearest: dict[str, tuple[float, str]] = {}
         for name, example, closeness in scored:
             if closeness >= nearest.get(name, (0.0, ""))[0]:
                 nearest[name] = (round(closeness, 3), example)
         return nearest
+
+    async def _cosines(self, question: str, examples: Sequence[str]) -> list[float] | None:
+        """How near the question is to each of `examples`; None where nothing makes vectors."""
+        if self._embeddings is None:
+            return None
+        if self._exemplars is None:
+            self._exemplars = await self._embeddings.aembed_documents(list(examples))
+        asked = await self._embeddings.aembed_query(question)
+        return [_cosine(asked, vector) for vector in self._exemplars]
 
     async def _asked(self, question: str) -> str:
         names = tuple(card.name for card in self.cards)

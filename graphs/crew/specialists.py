@@ -195,8 +195,10 @@ class _Specialist:
         try:
             reply = await ask(await self.model(), self._prompt(state), self.reply)
         except BudgetExhausted as error:
-            found = state.get("said", "") if state.get("results") else ""
-            return _ended(self._finding(state, "budget_exhausted", f"{found} I had to stop: {error}.".strip()))
+            found = state.get("said", "").strip() if state.get("results") else ""
+            claim = Claim(text=found, quotes=[], queries=state.get("queries", [])) if found else None
+            told = f"{found} I had to stop: {error}.".strip()
+            return _ended(self._finding(state, "budget_exhausted", told, claim=claim))
         quotes = [await self._located(quote) for quote in reply.quotes]
         status: Status = "ok" if all(quote["end"] for quote in quotes) else "partial"
         if stopped or state.get("rejected"):
@@ -210,7 +212,8 @@ class _Specialist:
         if len(results) > EVIDENCE:
             results = as_data(results[-EVIDENCE:], source="results of tools, the end")
         said = state.get("said", "")
-        parts = [f"Question: {state.get('question', '')}", f"What the tools returned:\n{results or '(nothing)'}"]
+        asked = _told(state.get("question", ""), state.get("brief"))
+        parts = [f"Question: {asked}", f"What the tools returned:\n{results or '(nothing)'}"]
         if said:
             parts.append(f"Your draft:\n{said}")
         return [SystemMessage(f"{self.spec.instructions}\n\n{_CONCLUDE}"), HumanMessage("\n\n".join(parts))]
@@ -282,7 +285,7 @@ def _told(question: str, brief: Brief | None) -> str:
     if brief and brief["context"]:
         parts.insert(0, f"What was said before:\n{as_data(brief['context'], source='the conversation')}")
     if brief and brief["problems"]:
-        wrong = "\n".join(f"- {problem}" for problem in brief["problems"])
+        wrong = as_data("\n".join(f"- {problem}" for problem in brief["problems"]), source="the check")
         parts.append(f"An earlier answer was refused:\n{wrong}\nAnswer so that this isn't wrong again.")
     return "\n\n".join(parts)
 

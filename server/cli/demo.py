@@ -17,7 +17,7 @@ def demo(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Ask two questions over sample data and have a report saved, with real parts, and check the answers.
+    """Ask three questions over sample data and documents and have a report saved, with real parts; check the answers.
 
     Exit codes: 0 all right, 1 an answer was wrong or a part failed, 2 set-up, 4 no server.
     """

@@ -17,6 +17,8 @@ PROGRESS = "… "
 BYTES = 1_000_000
 """From here on a total is a size."""
 
+_EVERY_S = 1.0
+
 
 def serve(
     *,
@@ -48,20 +50,30 @@ def serve(
             config=config,
             workspace=workspace,
             opening=_say,
-            progress=_progress,
+            progress=Progress(),
         )
     )
 
 
-def _progress(doing: str, done: int, total: int) -> None:
-    """A line that a terminal can overwrite; into a log or a pipe, the first and the last one of each thing."""
-    import sys
+class Progress:
+    """A line that a terminal can overwrite; into a log or a pipe, one at a thing's start and end, and each second."""
 
-    share = f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total >= BYTES else f"{done} of {total}"
-    if sys.stdout.isatty():
-        typer.echo(f"\r{PROGRESS}{doing}: {share}\x1b[K", nl=done >= total)
-    else:
-        typer.echo(f"{PROGRESS}{doing}: {share}")
+    def __init__(self) -> None:
+        self._doing = ""
+        self._said_at = 0.0
+
+    def __call__(self, doing: str, done: int, total: int) -> None:
+        import sys
+        import time
+
+        if not total:
+            return
+        share = f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total >= BYTES else f"{done} of {total}"
+        if sys.stdout.isatty():
+            typer.echo(f"\r{PROGRESS}{doing}: {share}\x1b[K", nl=done >= total)
+        elif doing != self._doing or done >= total or time.monotonic() - self._said_at >= _EVERY_S:
+            self._doing, self._said_at = doing, time.monotonic()
+            typer.echo(f"{PROGRESS}{doing}: {share}")
 
 
 def _say(services: Services, url: str) -> None:

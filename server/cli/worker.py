@@ -17,24 +17,25 @@ def worker(
 ) -> None:
     """Work runs until stopped. Needs the same Redis, config and workspace as the servers."""
     import asyncio
-    import signal
 
     import uvloop
 
     from motet.server import settings
     from motet.server.logs import configure
     from motet.server.services import opened
+    from motet.server.stopping import ended_by_signal
     from motet.server.worker import working
 
     async def work() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with opened(settings.load(), config=config, workspace=workspace) as services, working(services, workers):
-            for line in services.notices:
-                typer.echo(line)
-            typer.echo("Motet works")
-            await stop.wait()
+        with ended_by_signal():
+            async with (
+                opened(settings.load(), config=config, workspace=workspace) as services,
+                working(services, workers),
+            ):
+                for line in services.notices:
+                    typer.echo(line)
+                typer.echo("Motet works")
+                await asyncio.Event().wait()
 
     configure()
     uvloop.run(work())

@@ -57,6 +57,9 @@ class Account:
             self.ended = told
         elif step == "route":
             self.route += cast("Sequence[Json]", told.get("parts") or ())
+        elif step == "handoff":
+            told_of = {"question": told.get("question"), "agents": [told.get("to")], "reason": told.get("reason")}
+            self.route.append({**told_of, "by": "handoff"})
         elif step == "verify" and "problem" not in told:
             self._checked = {name: self._checked.get(name, 0) + int(told.get(name) or 0) for name in _COUNTS}
         elif step in _FACTS:

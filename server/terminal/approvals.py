@@ -16,6 +16,7 @@ from motet.server.terminal.screen import Screen
 ROUTE = "route"
 """The action that does nothing but choose who takes a question."""
 _HASH = "arguments_sha256"
+_WHO = "Who should take this?"
 _ALL = ("approve", "edit", "reject", "respond")
 _KEYS = {"approve": "a", "edit": "e", "reject": "r", "respond": "s"}
 _EDITABLE = 200
@@ -83,9 +84,9 @@ def show(screen: Screen, action: Json) -> None:
 def _show_choice(screen: Screen, action: Json) -> None:
     arguments = cast("Mapping[str, Any]", action.get("args") or {})
     parts: list[RenderableType] = [Text(str(arguments.get("question") or ""), style="bold")]
-    if description := str(action.get("description") or ""):
+    if description := str(action.get("description") or "").removeprefix(_WHO).strip():
         parts += [Text(), Text(description)]
-    screen.panel("Who should take this?", [*parts, Text.assemble("Suggested: ", (str(arguments.get("agent")), "cyan"))])
+    screen.panel(_WHO, [*parts, Text.assemble("Suggested: ", (str(arguments.get("agent")), "cyan"))])
 
 
 def _choice(screen: Screen, action: Json, allowed: Sequence[str], prompt: Prompt) -> Json:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from motet.server.terminal.conversation import Json
 from motet.server.terminal.screen import Screen, in_short
 
-ASSISTANTS_OWN = frozenset({"recall", "route", "compose", "verify", "sent_back", "left_out", "guard"})
+ASSISTANTS_OWN = frozenset({"recall", "route", "handoff", "compose", "verify", "sent_back", "left_out", "guard"})
 """Steps of a graph that has others work and makes the answer of what they found."""
 
 _NEXT = {
@@ -116,6 +116,9 @@ class Steps:
                     self._screen.step(f"remembers {_counted(number, 'earlier turn')}{f': {context}' * bool(context)}")
             case "route":
                 self._route([one for one in cast("Sequence[Json]", told.get("parts") or ()) if one])
+            case "handoff":
+                self._screen.step(f"→ {told.get('to')}: {told.get('reason')}")
+                self._screen.step(f"  {in_short(str(told.get('question') or ''))}")
             case "compose" if problem:
                 self._screen.step(f"nothing could be put together: {problem}", doubtful=True)
             case "compose":

@@ -12,6 +12,7 @@ from motet.agents.build import build_agent
 from motet.agents.spec import AgentSpec, CallLimits
 from motet.calls import install, intercepted
 from motet.errors import BudgetExhausted, InvalidConfig, StoreUnavailable, ToolFailed
+from motet.graphs.guardrails import Guard
 from motet.testing import FunctionModel, ScriptedModel, tool_call
 from motet.tools.budget import Budget, Limits
 from motet.tools.untrusted import DATA_RULE, as_data
@@ -167,7 +168,7 @@ async def test_the_loop_fits_into_its_recursion_limit() -> None:
         messages = await run(agent)
 
     assert messages[-1].text == "Rain."
-    assert (agent.config or {}).get("recursion_limit") == 21 * 8
+    assert (agent.config or {}).get("recursion_limit") == 22 * 14
 
 
 async def test_the_runs_budget_goes_before_the_agents_limits() -> None:
@@ -179,3 +180,13 @@ async def test_the_runs_budget_goes_before_the_agents_limits() -> None:
         await run(build_agent(spec(), model=model, tools=[look]))
 
     assert len(model.calls) == 3
+
+
+async def test_its_own_limits_end_it_however_much_middleware_there_is() -> None:
+    """Each guard adds steps to a turn of the loop; the limit of steps isn't reached before that of model calls."""
+    model = FunctionModel(lambda _messages, _tools: tool_call("look"))
+    guards = Guard({"email": "redact", "credit_card": "mask", "ip": "mask", "url": "redact"}).middleware
+    agent = build_agent(spec(limits=CallLimits(model_calls=12)), model=model, tools=[look], middleware=guards)
+
+    assert "limit" in (await run(agent))[-1].text
+    assert len(model.calls) == 12

@@ -208,7 +208,7 @@ async def test_parallel_handoffs_lose_nothing(folder: Path) -> None:
         state = await talk.say("How many cars are there?")
 
     assert sorted(one["messages"][0].text for one in analyst.told) == ["Count the cars.", "Count them again."]
-    assert analyst.told[0]["brief"]["context"] == "It is about 1970."
+    assert analyst.told[0]["brief"]["context"] == "poet handed it over. It is about 1970."
     assert state["messages"][-1].text.count("There are 3 cars.") == 2
     assert state["status"] == "ok"
 
@@ -323,3 +323,173 @@ async def test_an_empty_turn_is_refused(folder: Path) -> None:
     async with await Workspace.open(folder) as workspace:
         with pytest.raises(InvalidInput, match="question"):
             await Talk(workspace, Colleague("analyst", "cars")).say("  ")
+
+
+async def test_what_did_not_hold_is_not_remembered(folder: Path) -> None:
+    """A number that was refused can't come back in the next turn as something that was said before."""
+    analyst = Colleague("analyst", "cars", counted(7), counted(7), counted(7), counted(7))
+    async with await Workspace.open(folder) as workspace:
+        talk = Talk(workspace, analyst)
+        await talk.say("How many cars are there?")
+        state = await talk.say("And how many cars are there among them?")
+
+    assert "7" not in analyst.told[-1]["brief"]["context"]
+    assert "There are 7 cars" not in state["messages"][-1].text
+    assert state["status"] == "failed"
+
+
+async def test_what_a_colleague_hands_over_is_no_evidence(folder: Path) -> None:
+    """The goal and the facts of a handoff are a model's words: a claim can't rest on them."""
+    handoff = Handoff(
+        agent="analyst", goal="Say that there are 7 cars.", facts=["There are 7 cars."], open_questions=[]
+    )
+    poet, analyst = Colleague("poet", "cars", [handoff]), Colleague("analyst", "x", counted(7))
+    async with await Workspace.open(folder) as workspace:
+        state = await Talk(workspace, poet, analyst).say("How many cars are there?")
+
+    assert "There are 7 cars." not in state["messages"][-1].text
+    assert state["status"] == "failed"
+
+
+async def test_a_handoff_tells_that_it_is_one_even_without_facts(folder: Path) -> None:
+    """So its receiver's prompt always holds marked text, and a tool with an effect asks."""
+    handoff = Handoff(agent="analyst", goal="Send it.", facts=[], open_questions=[])
+    poet, analyst = Colleague("poet", "cars", [handoff]), Colleague("analyst", "x", counted(3))
+    async with await Workspace.open(folder) as workspace:
+        await Talk(workspace, poet, analyst).say("How many cars are there?")
+
+    assert analyst.told[0]["brief"]["context"] == "poet handed it over."
+
+
+async def test_a_handoff_that_nobody_can_take_is_said(folder: Path) -> None:
+    """A colleague that isn't at work here: the question is a failed one, not a silent gap in a good answer."""
+    away = Handoff(agent="librarian", goal="Look it up.", facts=[], open_questions=[])
+    analyst, poet = Colleague("analyst", "cars", counted(3)), Colleague("poet", "verses", [away])
+    async with await Workspace.open(folder) as workspace:
+        state = await Talk(workspace, analyst, poet).say("How many cars are there, and who wrote the verses?")
+
+    assert "poet handed it over to librarian, and nobody could take it" in state["messages"][-1].text
+    assert state["status"] == "partial"
+    assert [one["status"] for one in state["findings"]] == ["ok", "failed"]
+
+
+async def test_a_report_holds_this_turns_findings_only(folder: Path) -> None:
+    """An answer that was handed over is no finding, and none of an earlier turn takes its place."""
+    handoff = Handoff(agent="analyst", goal="Count the cars.", facts=[], open_questions=[])
+    poet = Colleague("poet", "verses", [handoff])
+    analyst = Colleague("analyst", "cars", counted(3), Claim(text="3 cars.", quotes=[], queries=[TRUE]))
+    async with await Workspace.open(folder) as workspace:
+        talk = Talk(workspace, poet, analyst)
+        await talk.say("How many cars are there?")
+        await talk.say("How many verses are there? Save a report of it.")
+        (waiting,) = await talk.asked()
+
+    body = waiting.value["action_requests"][0]["args"]["body"]
+    assert "## Count the cars." in body
+    assert "How many cars are there?" not in body
+
+
+async def test_a_report_is_guarded_like_an_answer(tmp_path: Path) -> None:
+    """A file that is opened later loads no image that a cell named, and holds no data that answers may not."""
+    (tmp_path / "cars.csv").write_text("name,year\n![x](https://evil.example/?q=1),4111 1111 1111 1111\n")
+    query = Query(
+        sql="SELECT name, year FROM cars",
+        columns=["name", "year"],
+        rows=[["![x](https://evil.example/?q=1)", "4111 1111 1111 1111"]],
+        truncated=False,
+    )
+    analyst = Colleague("analyst", "cars", Claim(text="There is 1 of the cars.", quotes=[], queries=[query]))
+    async with await Workspace.open(tmp_path) as workspace:
+        talk = Talk(workspace, analyst)
+        await talk.say("How many cars are there? Save a report of it.")
+        (waiting,) = await talk.asked()
+
+    body = waiting.value["action_requests"][0]["args"]["body"]
+    assert "There is 1 of the cars." in body
+    assert "evil.example" not in body
+    assert "**** 1111" in body
+
+
+async def test_a_turn_whose_report_nobody_decided_on_is_remembered(folder: Path) -> None:
+    """The next message may lean on it, as on any other turn."""
+    analyst = Colleague("analyst", "cars", counted(3))
+    async with await Workspace.open(folder) as workspace:
+        talk = Talk(workspace, analyst)
+        await talk.say("How many cars are there? Save a report of it.")
+        assert await talk.asked()
+        await talk.say("And how many cars are among them?")
+
+    assert "There are 3 cars." in analyst.told[1]["brief"]["context"]
+
+
+def rerouted(waiting: Any, **arguments: str) -> dict[str, Any]:
+    """The answer that sends a part elsewhere."""
+    action = waiting.value["action_requests"][0]
+    edited = {"name": "route", "args": {**action["args"], **arguments}}
+    return {"decisions": [{"type": "edit", "edited_action": edited}]}
+
+
+async def test_two_parts_that_routing_is_unsure_of_are_asked_about_one_after_the_other(folder: Path) -> None:
+    """Each decision holds for its own part, and each part is worked on once."""
+    analyst, poet = Colleague("analyst", "x", counted(3)), Colleague("poet", "y", "no")
+    async with await Workspace.open(folder) as workspace:
+        with ScriptedModel([ModelFailed("scripted", "it is down"), ModelFailed("scripted", "it is down")]) as model:
+            talk = Talk(workspace, poet, analyst, model=model)
+            await talk.say("What is first? What is second?")
+            for agent in ("analyst", "poet"):
+                (waiting,) = await talk.asked()
+                state = await talk.say(Command(resume={waiting.id: rerouted(waiting, agent=agent)}))
+
+    assert [one["messages"][0].text for one in analyst.told] == ["What is first?"]
+    assert [one["messages"][0].text for one in poet.told] == ["What is second?"]
+    assert state["status"] == "partial"
+
+
+@pytest.mark.parametrize("said", ["", "  "])
+async def test_an_empty_word_about_the_route_leaves_the_question(folder: Path, said: str) -> None:
+    """The person said nothing new, so what they asked first is worked on."""
+    analyst, poet = Colleague("analyst", "x", counted(3)), Colleague("poet", "y", "no")
+    async with await Workspace.open(folder) as workspace:
+        with ScriptedModel([ModelFailed("scripted", "it is down")]) as model:
+            talk = Talk(workspace, analyst, poet, model=model)
+            await talk.say("What now?")
+            await talk.say(Command(resume={"decisions": [{"type": "respond", "message": said}]}))
+
+    assert [one["messages"][0].text for one in (*analyst.told, *poet.told)] == ["What now?"]
+
+
+@pytest.mark.parametrize("kind", ["edit", "respond"])
+async def test_new_words_for_a_question_are_guarded_too(folder: Path, kind: str) -> None:
+    """What may not be asked at first may not be asked when the route is asked about."""
+    analyst, poet = Colleague("analyst", "x", counted(3)), Colleague("poet", "y", "no")
+    told = "What does jane@example.org own?"
+    async with await Workspace.open(folder) as workspace:
+        with ScriptedModel([ModelFailed("scripted", "it is down")]) as model:
+            talk = Talk(workspace, analyst, poet, model=model)
+            await talk.say("What now?")
+            (waiting,) = await talk.asked()
+            said = {"decisions": [{"type": "respond", "message": told}]}
+            answer = said if kind == "respond" else rerouted(waiting, question=told)
+            state = await talk.say(Command(resume=answer))
+
+    assert not [*analyst.told, *poet.told]
+    assert "email" in state["messages"][-1].text
+    assert state["status"] == "rejected"
+
+
+async def test_a_joined_answer_is_shown_with_all_it_was_checked_against(folder: Path) -> None:
+    """Also where one of those who found it could not say it right, and so is left out."""
+    oldest = Query(sql="SELECT min(year) AS first FROM cars", columns=["first"], rows=[[1970]], truncated=False)
+    verses = Claim(text="The first year is 1970.", quotes=[], queries=[oldest])
+    analyst, poet = Colleague("analyst", "cars", counted(3), counted(7)), Colleague("poet", "verses", verses)
+    replies = [ModelFailed("scripted", "it is down"), '{"answer": "There are 3 cars, the first year is 1970."}']
+    async with await Workspace.open(folder) as workspace:
+        with ScriptedModel(replies) as model:
+            talk = Talk(workspace, analyst, poet, model=model)
+            await talk.say("How many cars are there, and who wrote the verses?")
+            state = await talk.say("And what of them?")
+
+    said = state["messages"][-1].text
+    assert said.startswith("There are 3 cars, the first year is 1970.")
+    assert TRUE["sql"] in said
+    assert oldest["sql"] in said

@@ -81,6 +81,14 @@ def test_a_secret_in_a_persons_message_goes_no_further() -> None:
         ("<img src=x onerror=y", "\u2039img src=x onerror=y\u203a"),
         ("\\`<img src=x>\\`", "\\`\u2039img src=x\u203a\\`"),
         ("`a\n\n<img src=x>`", "`a\n\n\u2039img src=x\u203a`"),
+        (
+            "| a | b | c |\n|---|---|---|\n| ` | ![](//e) | ` |",
+            "| a | b | c |\n|---|---|---|\n| ` | (image left out) | ` |",
+        ),
+        ("a ` b\n` ![](//e) `", "a ` b\n` (image left out) `"),
+        ("- a\n  ```\n![](//e)\n```\n", "- a\n  ```\n(image left out)\n```\n"),
+        ("```\n```x\n```\n![](//e)\n```\n", "```\n```x\n```\n(image left out)\n```\n"),
+        ("<![CDATA[\n```\n]]>\n\n<? ![](//e)", "\u2039![CDATA[\n```\n]]\u203a\n\n\u2039? ![](//e)\u203a"),
     ],
 )
 def test_an_answer_loads_and_renders_nothing(answer: str, shown: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from motet.graphs.crew.parts import MOST_PARTS, leans, taken_apart
@@ -55,3 +57,28 @@ def test_a_long_list_of_questions_is_kept_whole() -> None:
 def test_a_question_that_leans_on_another_is_noticed(question: str, expected: bool) -> None:  # noqa: FBT001 - a table
     """Only such a question needs to be told what was said before."""
     assert leans(question) is expected
+
+
+@pytest.mark.parametrize("text", [
+    "In which file is the incident report?", "What does the report say about file formats?", "How do I write a report?",
+    "Don't save a report.",
+])  # fmt: skip
+def test_a_question_about_a_report_is_a_question(text: str) -> None:
+    """Nothing is taken out of it, and nobody is asked whether to save one."""
+    asked = taken_apart(text)
+    assert asked.questions == (text,)
+    assert not asked.report
+
+
+def test_a_turn_full_of_blanks_costs_no_time() -> None:
+    """A pasted table may hold thousands side by side; whoever else is served must not wait for it."""
+    began = time.process_time()
+    questions = taken_apart(f"What is{' ' * 30_000}that?").questions
+
+    assert questions == ("What is that?",)
+    assert time.process_time() - began < 1
+
+
+def test_a_turn_without_words_is_asked_as_it_is() -> None:
+    """Nobody asked for nothing: who is to take it is found out, or asked."""
+    assert taken_apart(" ?? ").questions == ("??",)

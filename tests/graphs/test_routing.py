@@ -6,7 +6,7 @@ import pytest
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 
-from motet.errors import BudgetExhausted
+from motet.errors import BudgetExhausted, ModelFailed
 from motet.graphs.crew.routing import DECIDED, UNSURE, Card, Router, Signal
 from motet.testing import ScriptedModel
 
@@ -107,3 +107,18 @@ async def test_who_recognises_something_too_is_named_second() -> None:
     decision = await Router(cards, model=no_model).route("well?")
 
     assert decision["second"] == "librarian"
+
+
+class Down(Letters):
+    """Embeddings whose service doesn't answer."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:  # noqa: ARG002 - the class' signature
+        raise ModelFailed("embeddings", "it is down")
+
+
+async def test_embeddings_that_fail_leave_the_words() -> None:
+    """Routing goes on, as searching does."""
+    cards = [card("analyst", 0.0, "how many airports"), card("poet", 0.0, "write me a verse")]
+    decision = await Router(cards, model=no_model, embeddings=Down()).best_guess("write me a verse")
+
+    assert decision["agents"] == ["poet"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from motet.errors import ToolFailed
 from motet.graphs.crew.wording import plainly
 from motet.graphs.state import Claim, Query, Quote
 from motet.graphs.verification import Problem, verify
@@ -291,3 +292,24 @@ async def test_what_is_composed_from_rows_holds(draft: Draft, sql: str) -> None:
     query = await draft.query(sql)
     rows = Rows(columns=query["columns"], rows=query["rows"], truncated=query["truncated"], elapsed_s=0.0)
     assert await draft.problems(_claim(plainly(rows), query)) == []
+
+
+@pytest.mark.parametrize("text", [DELETED, "Reports"])
+async def test_a_document_that_goes_while_it_is_checked_fails_no_run(
+    draft: Draft, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """Another process may index the folder meanwhile: what is gone proves nothing, and the check ends."""
+    quote, read = draft.quote(text), draft.documents.read
+
+    async def once(file: str, *, start: int = 0, length: int = 4_000) -> str:
+        monkeypatch.setattr(draft.documents, "read", gone)
+        return await read(file, start=start, length=length)
+
+    async def gone(*_: object, **__: object) -> Any:
+        raise ToolFailed("there is no such document")
+
+    monkeypatch.setattr(draft.documents, "read", once)
+    monkeypatch.setattr(draft.documents, "neighbours", gone)
+    problems = await draft.problems(_claim(text, quote))
+
+    assert problems == [] if text == DELETED else "can't be read" in problems[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from itertools import count
 
 import numpy as np
@@ -189,3 +190,24 @@ def test_equal_passages_keep_their_order() -> None:
 
     assert [one.number for one in same.rank("car", None, limit=5)] == [0, 1, 2, 3, 4]
     assert [one.number for one in same.rank("car", None, limit=2, among=range(200, 300))] == [200, 201]
+
+
+async def test_a_document_put_between_two_reads_is_told_of_as_it_is(index: RedisDocuments) -> None:
+    """A corpus read while it changed holds the new text under the old length; the next refresh mends it."""
+    old, new = document("a.md", "old"), document("a.md", "new and longer")
+
+    class Between(RedisDocuments):
+        async def texts(self, corpus: str, files: Sequence[str]) -> Mapping[str, IndexedText]:
+            if not put:
+                put.append(await self.put(corpus, [new]))
+            return await super().texts(corpus, files)
+
+    put: list[None] = []
+    await index.put(CORPUS, [old])
+    index.__class__ = Between
+    corpus = Corpus(index, CORPUS, None)
+    await corpus.refresh()
+    now = (await corpus.refresh()).documents["a.md"]
+
+    assert now.content.text == "new and longer"
+    assert now.file.characters == len(now.content.text)

@@ -12,6 +12,7 @@ from tests.server.running import PROJECT, environment
 from tests.server.typing_person import without_terminal
 from typer.testing import CliRunner, Result
 
+from motet.errors import InvalidWorkspace
 from motet.server.__main__ import app
 
 BARE = {"MOTET_REDIS_URL": "redis://127.0.0.1:1/0"}
@@ -55,6 +56,15 @@ def test_a_workspace_has_the_specialists_it_has_a_use_for(tmp_path: Path) -> Non
     listed = graph("list", "--workspace", str(tmp_path), data_dir=tmp_path / "data")
 
     assert listed.stdout.split() == ["assistant", "sql_analyst"]
+
+
+def test_a_workspace_with_nothing_to_ask_about_has_no_graphs(tmp_path: Path) -> None:
+    """It is refused as `motet serve` refuses it."""
+    (tmp_path / "empty").mkdir()
+
+    listed = graph("list", "--workspace", str(tmp_path / "empty"), data_dir=tmp_path / "data")
+
+    assert isinstance(listed.exception, InvalidWorkspace)
 
 
 async def test_a_projects_graph_is_drawn(bare: Mapping[str, str]) -> None:

@@ -6,10 +6,12 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -203,6 +205,36 @@ async def test_a_key_is_asked_for_when_one_is_set(tmp_path: Path) -> None:
 
     assert statuses == {"": 401, "wrong": 401, "correct horse": 200}
     assert (bearer.status_code, ok.status_code) == (200, 200)
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+async def test_a_process_that_still_starts_ends_when_it_is_told_to(
+    command: str, tmp_path: Path, redis_url: str
+) -> None:
+    """While its documents are indexed, too: at once, in order, and the next one needn't wait for a lock."""
+    folder = tmp_path / "workspace"
+    folder.mkdir()
+    (folder / "rules.md").write_text("A chair costs 300 euros at most.")
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        env = {
+            "MOTET_REDIS_URL": redis_url, "MOTET_TENANT": uuid4().hex, "MOTET_MODEL": "openai:none",
+            "OPENAI_API_KEY": "k", "MOTET_EMBEDDINGS": "openai:none",
+            "MOTET_EMBEDDINGS_BASE_URL": f"http://127.0.0.1:{deaf.getsockname()[1]}/v1",
+        }  # fmt: skip
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "motet.server", command, "--workspace", str(folder),
+            *(("--port", "0") if command == "serve" else ()),
+            env=environment(tmp_path, env), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        assert process.stdout is not None
+        async with asyncio.timeout(40):
+            while b"embedding passages" not in await process.stdout.readline():
+                assert not process.stdout.at_eof()
+            process.terminate()
+            said = await process.stdout.read()
+            code = await process.wait()
+
+    assert (code, said) == (0, b"")
 
 
 async def test_a_refusal_is_one_line_and_an_exit_code(tmp_path: Path) -> None:

@@ -250,6 +250,18 @@ def test_who_takes_a_question_is_asked_as_a_question(typed: Sequence[str], decis
     assert "Approval needed" not in written.getvalue()
 
 
+def test_a_handoff_is_told_to_a_person_and_to_a_program() -> None:
+    """Who goes on with what, and who said so."""
+    handed = own("handoff", to="librarian", question="Who made them?", reason="buyer handed it over")
+    account = Account()
+    account.take(handed)
+
+    assert shown(handed) == ["  ● assistant", "    → librarian: buyer handed it over", "      Who made them?"]
+    assert account.route == [
+        {"question": "Who made them?", "agents": ["librarian"], "reason": "buyer handed it over", "by": "handoff"}
+    ]
+
+
 def test_a_program_is_told_route_and_verification() -> None:
     """All that was routed and checked in a turn, and how the one who answers ended."""
     account = Account()

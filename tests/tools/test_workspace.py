@@ -185,6 +185,18 @@ async def test_an_empty_file_is_no_table(tmp_path: Path) -> None:
         assert [(one.source, one.reason) for one in opened.skipped] == [("nothing.csv", "it is empty")]
 
 
+async def test_links_that_lead_nowhere_are_named(tmp_path: Path) -> None:
+    """A link to itself and one to nothing are skipped with a reason; the rest is loaded."""
+    (tmp_path / "itself.csv").symlink_to("itself.csv")
+    (tmp_path / "lost.db").symlink_to("gone.db")
+    (tmp_path / "some.csv").write_text("a\n1\n")
+
+    async with await Workspace.open(tmp_path) as opened:
+        assert [table.name for table in opened.tables] == ["some"]
+        assert {one.source for one in opened.skipped} == {"itself.csv", "lost.db"}
+        assert all("can't be read" in one.reason for one in opened.skipped)
+
+
 async def test_files_that_dont_fit_are_named(folder: Path, tmp_path: Path) -> None:
     """A broken file and a link out of the folder are skipped with a reason; hidden files and reports are ignored."""
     (folder / "broken.parquet").write_bytes(b"nothing")
@@ -230,6 +242,9 @@ async def test_an_error_says_what_duckdb_said(workspace: Workspace) -> None:
         (dt.datetime(2020, 1, 2, 3, 4, tzinfo=dt.UTC), "2020-01-02T03:04:00+00:00"),
         (Decimal("3.00"), 3),
         (Decimal("0.5"), 0.5),
+        (2**63 - 1, 2**63 - 1),
+        (2**63, "9223372036854775808"),
+        (Decimal(2**63), "9223372036854775808"),
         (Decimal("0.12345678901234567890"), "0.12345678901234567890"),
         (math.nan, None),
         (math.inf, None),

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Self
 
+import numpy as np
 from langchain_core.embeddings import Embeddings
 
 from motet.errors import ModelFailed, ToolFailed, shortened
@@ -70,6 +71,19 @@ class Library:
         vector = await self._vector(question)
         found = await asyncio.to_thread(now.ranking.rank, question, vector, limit=limit, among=among)
         return [_hit(*now.located(one), one.score, one.similarity) for one in found]
+
+    async def similarities(self, question: str, texts: Sequence[str]) -> Sequence[float] | None:
+        vector = await self._vector(question)
+        if vector is None or self._embeddings is None:
+            return None
+        try:
+            rows = np.asarray(await self._embeddings.aembed_documents(list(texts)), np.float32)
+        except ModelFailed as error:
+            logger.warning("sentences are compared by words only: %s", error)
+            return None
+        asked = np.asarray(vector, np.float32)
+        lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(asked)
+        return [float(one) for one in np.vecdot(rows, asked) / np.where(lengths == 0, 1, lengths)]
 
     async def _vector(self, question: str) -> list[float] | None:
         """What the question means; None, and words alone are searched, where nothing makes vectors now."""

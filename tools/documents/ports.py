@@ -56,6 +56,10 @@ class Documents(Protocol):
         """
         ...
 
+    async def similarities(self, question: str, texts: Sequence[str]) -> Sequence[float] | None:
+        """Cosine of the question and each text, -1 to 1; None where nothing makes vectors."""
+        ...
+
     async def neighbours(self, hit: Hit, *, before: int = 1, after: int = 1) -> Sequence[Hit]:
         """The passages around one of the same document, in the document's order, itself included."""
         ...
