@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from langchain.agents.middleware import AgentMiddleware, ToolCallRequest, ToolErrorMiddleware
 from langchain_core.messages import ToolMessage
@@ -42,11 +42,26 @@ class ResultsAsData(AgentMiddleware):
     ) -> Answer:
         """Mark the result; its length grows by the marks alone."""
         answer = await handler(request)
-        if not isinstance(answer, ToolMessage) or not isinstance(answer.content, str) or _is_marked(answer.content):
+        if not isinstance(answer, ToolMessage):
             return answer
-        marked = as_data(answer.content, source=request.tool_call["name"])
+        source = request.tool_call["name"]
+        content = cast("str | list[Any]", answer.content)
+        whole = isinstance(content, str)
+        marked = _marked(content, source) if whole else [_block(one, source) for one in content]
+        if marked == content:
+            return answer
         kept = answer.content if answer.artifact is None else answer.artifact
         return answer.model_copy(update={"content": marked, "artifact": kept})
+
+
+def _block(block: Any, source: str) -> Any:
+    """One piece of a result in blocks; what isn't text stays."""
+    text = cast("dict[str, Any]", block).get("text") if isinstance(block, dict) else None
+    return {**block, "text": _marked(text, source)} if isinstance(text, str) else block
+
+
+def _marked(text: str, source: str) -> str:
+    return text if _is_marked(text) else as_data(text, source=source)
 
 
 def _told(error: Exception, request: ToolCallRequest) -> str | None:

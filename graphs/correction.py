@@ -42,7 +42,7 @@ def stop_reason(attempts: Sequence[Attempt], *, repairs: int = MAX_REPAIRS) -> s
         return "the same was tried twice"
     if any(fingerprint(last["problem"]) == fingerprint(attempt["problem"]) for attempt in earlier):
         return "the same problem came twice"
-    return f"{len(attempts)} attempts failed" if len(attempts) > repairs else None
+    return "no attempt worked" if len(attempts) > repairs else None
 
 
 def fingerprint(text: str) -> str:

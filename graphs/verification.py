@@ -5,6 +5,7 @@
 | each quote | it doesn't stand letter by letter at its place in its file, there is no such file, or it is too short |
 | each query | it doesn't run, reads no table, or doesn't give the cited rows now |
 | each number and date | it is in no cited row or quote, nor in the question, nor follows from rows (`recomputing`) |
+| its numbers | all are the question's, and its queries give one other number each |
 | each number beside a row's name | it is another row's |
 | each code, unit and quoted span | it is in no evidence, nor in the question |
 | each name | it is neither in a quote nor around it; for a query: neither in its rows, in itself nor in the question |
@@ -157,7 +158,7 @@ def unsupported_by(evidence: Evidence, sentence: str) -> list[str]:
     if not sentence.strip():
         return ["it says nothing"]
     checks: tuple[Callable[[Evidence, str], Iterator[str]], ...] = (
-        _dates, _numbers, _rows, _spans, _codes, _units, _names, _words, _negation,
+        _dates, _numbers, _presumed, _rows, _spans, _codes, _units, _names, _words, _negation,
     )  # fmt: skip
     return list(dict.fromkeys(problem for check in checks for problem in check(evidence, sentence)))
 
@@ -179,6 +180,19 @@ def _numbers(evidence: Evidence, sentence: str) -> Iterator[str]:
         if f"more than {number.written}" in rest and any(total > number.value * number.scale for total in counted):
             continue
         yield f"the number {number.written} is in no cited row or quote{_instead(evidence, number)}"
+
+
+def _presumed(evidence: Evidence, sentence: str) -> Iterator[str]:
+    """The question's own number said again where the query gives another: “Are there 7?”, “There are 7.”"""
+    rows = [query["rows"] for query in evidence.queries]
+    single = not evidence.quotes and all(len(one) == 1 and len(one[0]) == 1 for one in rows)
+    said = [*numbers(_without_dates(sentence)), *worded(_without_dates(sentence))]
+    if not (single and said and evidence.results) or (0.0 in evidence.results and _NOT.search(sentence)):
+        return
+    asked = [one.value * one.scale for one in (*numbers(evidence.question), *worded(evidence.question))]
+    given = (*evidence.results, *recomputed(sentence, evidence.queries))
+    if all(any(same(one, value) for value in asked) and not any(same(one, value) for value in given) for one in said):
+        yield f"its numbers are the question's{_instead(evidence, said[0])}"
 
 
 def _instead(evidence: Evidence, number: Number) -> str:

@@ -46,7 +46,7 @@ async def _follow(folder: Path, index: DocumentIndex, embeddings: Embeddings | N
         await asyncio.sleep(pause)
         began = time.monotonic()
         try:
-            _tell(await index_folder(folder, index, embeddings, _quietly))
+            _tell(await index_folder(folder, index, embeddings, _quietly, alone=False))
             problem = ""
         except MotetError as error:
             if str(error) != problem:

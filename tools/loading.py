@@ -72,7 +72,7 @@ def load(connection: duckdb.DuckDBPyConnection, folder: Path) -> tuple[list[Load
                 else [_file(connection, path, source, names)]
             )
         except (duckdb.Error, sqlite3.Error, OSError, UnicodeDecodeError) as error:
-            skipped.append(Skipped(source=source, reason=_first_line(error, folder)))
+            skipped.append(Skipped(source=source, reason=first_line(error, folder)))
     return loaded, skipped
 
 
@@ -107,6 +107,7 @@ def _file(connection: duckdb.DuckDBPyConnection, path: Path, source: str, taken:
         reader = f"{reader[:-1]}, encoding='latin-1')"
         connection.execute(f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT * FROM {reader}", [pattern])  # noqa: S608 - quoted
     _settle_dates(connection, table)
+    _settle_zones(connection, table)
     return Loaded(table=table, source=source)
 
 
@@ -124,6 +125,16 @@ def _settle_dates(connection: duckdb.DuckDBPyConnection, table: str) -> None:
                     f"ALTER TABLE {target} ALTER {column} TYPE DATE USING strptime({column}, '{pattern}')::DATE"
                 )
                 break
+
+
+def _settle_zones(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Times with a zone become times in UTC: DuckDB needs another package to hand the former to Python."""
+    for name, kind, *_ in connection.execute(f"DESCRIBE {quoted(table)}").fetchall():
+        if kind == "TIMESTAMP WITH TIME ZONE":
+            column = quoted(name)
+            connection.execute(
+                f"ALTER TABLE {quoted(table)} ALTER {column} TYPE TIMESTAMP USING make_timestamp(epoch_us({column}))"
+            )
 
 
 def _sqlite(connection: duckdb.DuckDBPyConnection, path: Path, source: str, taken: Sequence[str]) -> list[Loaded]:
@@ -186,6 +197,7 @@ def table_name(stem: str, taken: Sequence[str]) -> str:
     return name if name not in taken else next(candidate for candidate in numbered if candidate not in taken)
 
 
-def _first_line(error: Exception, folder: Path) -> str:
+def first_line(error: Exception, folder: Path) -> str:
+    """What is wrong with a file, as a line without the folder's own path."""
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0].replace(f"{folder}/", "")

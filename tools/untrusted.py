@@ -17,7 +17,7 @@ _MARK = _GAP.join((_OPENING, _SLASH, "[d\uff44\u0501]", "[a\uff41\u0430]", "[t\u
 _TURN = r"<(?:\||</?sys>>|/?(?:tool_call|tool_response|start_of_turn|end_of_turn|think)>|/?s>)"
 _DANGEROUS = re.compile(rf"{_MARK}|{_TURN}|\[/?INST\]|[\U000e0000-\U000e007f]", re.IGNORECASE)
 _MAYBE = re.compile(r"[<\[&\uff1c\ufe64\u2039\u2329\u3008\u27e8\u02c2\U000e0000-\U000e007f]")
-_SOURCE_CHARACTERS = 80
+_SOURCE_CHARACTERS = 240
 
 
 def as_data(text: str, *, source: str) -> str:

@@ -15,8 +15,8 @@ from typing import Self
 import duckdb
 
 from motet.errors import InvalidWorkspace, ToolFailed
-from motet.tools.loading import Skipped, load
-from motet.tools.schema import Table, profile
+from motet.tools.loading import Skipped, first_line, load
+from motet.tools.schema import Table, profile, quoted
 from motet.tools.values import Value, plain
 
 ROW_LIMIT = 200
@@ -98,7 +98,15 @@ class Workspace:
         file = str(Path(private.name) / "workspace.duckdb")
         with duckdb.connect(file, config=_settings(private.name)) as writer:
             loaded, skipped = load(writer, folder)
-            profiles = [profile(writer, item.table, item.source) for item in loaded]
+            profiles: list[tuple[Table, dict[str, tuple[str, ...]]]] = []
+            for item in loaded:
+                try:
+                    profiles.append(profile(writer, item.table, item.source))
+                except (duckdb.Error, ValueError, OverflowError) as error:  # a value that Python can't hold
+                    writer.execute(f"DROP TABLE {quoted(item.table)}")
+                    zoned = "pytz" in str(error)  # DuckDB's reason is a package that nobody needs to know of
+                    reason = "a list or record in it holds times with a zone" if zoned else first_line(error, folder)
+                    skipped.append(Skipped(source=item.source, reason=reason))
         tables = sorted((table for table, _ in profiles if table.columns), key=lambda table: table.name)
         if not tables and not may_be_empty:
             failed = "; ".join(f"{item.source}: {item.reason}" for item in skipped)

@@ -359,7 +359,9 @@ def _reporter(save_report: BaseTool, guard: Guard) -> Any:
     async def report(state: Turn) -> dict[str, Any]:
         new = sum(not one["finding"].get("handoffs") for one in state.get("answers", []))
         told = await graph.ainvoke({"messages": [], "findings": state.get("findings", [])[-new:]})
-        return {"messages": told["messages"], "status": told["status"]}
+        # A saved report makes an answer no better than it was.
+        status = state.get("status", "ok") if told["status"] == "ok" and new else told["status"]
+        return {"messages": told["messages"], "status": status}
 
     return report
 

@@ -23,7 +23,20 @@ def left_out(one: Answered) -> tuple[Finding, list[tuple[str, str]]]:
         text = " ".join(claim["text"] for claim in kept)
         return {**finding, "answer": text, "claims": kept, "status": "partial"}, dropped
     text = f"I found no answer whose evidence holds. The last problem: {dropped[-1][1]}"
-    return {**finding, "answer": text, "claims": [], "status": "failed", "composed": "nothing"}, dropped
+    nothing = Finding(
+        agent=finding["agent"],
+        question=finding["question"],
+        status="failed",
+        answer=text,
+        composed="nothing",
+        sql="",
+        columns=[],
+        rows=[],
+        truncated=False,
+        attempts=finding["attempts"],
+        claims=[],
+    )
+    return nothing, dropped
 
 
 def final_text(state: Turn) -> str:

@@ -36,7 +36,7 @@ from motet.graphs.state import Brief, Claim, Conversation, Finding, Quote, State
 from motet.graphs.verification import verify
 from motet.tools.documents.passages import Passage, passages_tool
 from motet.tools.documents.ports import Documents
-from motet.tools.untrusted import DATA_RULE
+from motet.tools.untrusted import DATA_RULE, as_data
 
 NAME = "librarian"
 """The specialist's name: of its messages, findings and steps."""
@@ -228,8 +228,8 @@ def _brief(state: Conversation) -> Brief:
 
 def _prompt(state: Reading) -> list[BaseMessage]:
     brief = _brief(state)
-    before = f"Said before: {brief['context']}\n" if brief["context"] else ""
-    checked = "".join(f"\nAn earlier answer was wrong: {problem}" for problem in brief["problems"])
+    before = f"Said before:\n{as_data(brief['context'], source='conversation')}\n" if brief["context"] else ""
+    checked = "".join(f"\nAn earlier answer was wrong:\n{as_data(one, source='check')}" for one in brief["problems"])
     asked = f"{listed(state.get('sentences', []))}\n\n{before}Question: {state.get('question', '')}{checked}"
     if attempts := state.get("attempts", []):
         last = attempts[-1]

@@ -27,10 +27,12 @@ logger = logging.getLogger(__name__)
 DECIDED = 0.75
 """With this confidence no model is asked."""
 
-UNSURE = 0.55
+UNSURE = 0.6
 """Below this a person is asked."""
 
 _SHARPNESS = 5.0
+_NOBODY = 0.15
+"""What it counts that nobody may be right for a question: where no specialist recognises more, none is sure."""
 _MODEL_VOTE = 0.3
 _EXEMPLAR_WEIGHT = 0.5
 _RECOGNISED = 0.35
@@ -102,11 +104,13 @@ class Router:
         scores = {name: score + (_MODEL_VOTE if name == voted else 0.0) for name, score in scores.items()}
         shares = _shares(scores)
         best = max(shares, key=lambda name: shares[name])
-        agreed = "agrees" if best == voted else f"says {voted}"
+        before = decision["agents"][0]
+        agreed = "agrees" if before == voted else f"says {voted}"
+        words = decision["reason"] if best == before else f"{decision['reason']} spoke for {before}"
         return Decision(
             agents=[best],
             confidence=round(shares[best], 2),
-            reason=f"{decision['reason']}; the model {agreed}",
+            reason=f"{words}; the model {agreed}",
             by="model" if best == voted else decision["by"],
             second=_second(scores, best),
         )
@@ -183,9 +187,9 @@ def _second(scores: Mapping[str, float], best: str) -> str:
 
 
 def _shares(scores: Mapping[str, float]) -> dict[str, float]:
-    """Each score's share of the whole, sharpened: 1 if one stands far above the others (softmax)."""
+    """Each score's share of the whole, sharpened (softmax), with a share for nobody: 1 if one stands far above."""
     weights = {name: math.exp(_SHARPNESS * score) for name, score in scores.items()}
-    total = sum(weights.values())
+    total = sum(weights.values()) + math.exp(_SHARPNESS * _NOBODY)
     return {name: weight / total for name, weight in weights.items()}
 
 

@@ -30,6 +30,12 @@ _FEWEST_WORDS = 3
 _WORDS_WEIGH = 0.3
 """What a sentence's share of the question's words counts beside its cosine."""
 
+_ASKS_NUMBER = re.compile(
+    r"\b(when|how (?:many|much|long|old|often)|which (?:year|versions?|date|number)s?)\b", re.IGNORECASE
+)
+_NUMBER_WEIGHS = 0.15
+"""What a number in it counts for a sentence, where the question asks for one."""
+
 
 class Sentence(TypedDict):
     """A sentence, line of a list or row of a table, as it stands in its document."""
@@ -40,7 +46,7 @@ class Sentence(TypedDict):
     text: str
     headings: list[str]
     fit: float
-    """How well it fits the question, 0 to about 1.3; without vectors, the share of the question's words it holds."""
+    """How well it fits the question, 0 to about 1.5; without vectors, mostly the share of the question's words."""
 
 
 def sentences(passages: Sequence[Passage]) -> Iterator[Sentence]:
@@ -68,6 +74,8 @@ async def fitting(question: str, passages: Sequence[Passage], documents: Documen
     shares = [coverage(words, one["text"], *one["headings"][-1:]) for one in found]
     for place, one in enumerate(found):
         one["fit"] = shares[place] if cosines is None else cosines[place] + _WORDS_WEIGH * shares[place]
+        if _ASKS_NUMBER.search(question) and re.search(r"\d", one["text"]):
+            one["fit"] += _NUMBER_WEIGHS
     chosen: list[Sentence] = []
     left = MOST_CHARACTERS
     for one in sorted(found, key=lambda one: -one["fit"]):

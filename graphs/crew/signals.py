@@ -16,9 +16,10 @@ _MOST_FOR_WORDS = 0.7
 """Words found say what a question is about; the rest of a full score is how it asks."""
 _ALIKE, _UNLIKE = 0.6, 0.2
 _COUNTS = re.compile(
-    r"\b(how many|how much|average|mean|median|total|sum|count|number of|highest|lowest|largest|smallest|most|least|"
-    r"maximum|minimum|hottest|coldest|warmest|wettest|driest|heaviest|lightest|cheapest|top \d+|per|ratio|share|"
-    r"percentage|between \d+ and \d+|in (?:19|20)\d\d|more than|fewer than|less than|list)\b",
+    r"\b(how many|how much|how (?:hot|warm|cold|high|low|heavy|light|fast|old|large|big|expensive|cheap)|average|mean|"
+    r"median|total|sum|count|number of|most|least|worst|best|maximum|minimum|[a-z]{3,}est|top \d+|per|ratio|share|"
+    r"percentage|between \d+ and \d+|(?:in|on|of|since|until|during) (?:\d{1,2} )?(?:[A-Z][a-z]+ )?(?:19|20)\d\d|"
+    r"more than|fewer than|less than|list)\b",
     re.IGNORECASE,
 )
 _TELLS = re.compile(

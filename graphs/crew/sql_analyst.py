@@ -34,6 +34,7 @@ from motet.graphs.crew.wording import cell, plainly, table, unsupported
 from motet.graphs.state import Claim, Conversation, Finding, Query, State
 from motet.tools.sql import Rows, query_tool
 from motet.tools.sql_check import check, corrected
+from motet.tools.untrusted import as_data
 from motet.tools.workspace import Workspace
 
 NAME = "sql_analyst"
@@ -249,7 +250,7 @@ class _Analyst:
     async def give_up(self, state: Linked) -> Linked:
         rows, stopped, spent = state.get("result"), state.get("stopped", ""), state.get("spent", False)
         attempts = state.get("attempts", [])
-        last = f" The last problem: {attempts[-1]['problem']}" if attempts else ""
+        last = f" The last problem: {_first_sentence(attempts[-1]['problem'])}" if attempts else ""
         if rows and rows["rows"]:
             ended: Status = "budget_exhausted" if spent else "partial"
             sentence = f"{plainly(rows)} But this is doubtful: {stopped}.{last}"
@@ -300,14 +301,19 @@ def _draft_prompt(state: Linked) -> list[BaseMessage]:
     return messages
 
 
+def _first_sentence(problem: str) -> str:
+    """What was wrong, without what else was told to the model; all of it stands among the attempts."""
+    return f"{problem.partition('. ')[0].rstrip('.')}."
+
+
 def _before(state: Linked) -> str:
     context = state["brief"]["context"] if "brief" in state else ""
-    return f"Said before: {context}\n" if context else ""
+    return f"Said before:\n{as_data(context, source='conversation')}\n" if context else ""
 
 
 def _checked(state: Linked) -> str:
     problems = state["brief"]["problems"] if "brief" in state else []
-    return "".join(f"\nAn earlier answer was wrong: {problem}" for problem in problems)
+    return "".join(f"\nAn earlier answer was wrong:\n{as_data(one, source='check')}" for one in problems)
 
 
 def _answer_prompt(question: str, rows: Rows) -> list[BaseMessage]:

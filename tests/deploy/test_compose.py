@@ -206,6 +206,20 @@ def test_a_key_and_a_workspace_must_be_given() -> None:
     assert {"MOTET_AUTH", "MOTET_WORKSPACE"} == set(re.findall(r"\$\{(\w+):\?", text))
 
 
+def test_models_and_agents_are_the_callers_own() -> None:
+    """What chooses models, agents and personal data's treatment is handed to server and worker alike."""
+    services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+    handed = [
+        {name for name, value in services[one]["environment"].items() if value is None} for one in ("server", "worker")
+    ]
+
+    assert handed[0] == handed[1]
+    assert {
+        "MOTET_MODEL", "MOTET_MODEL_BASE_URL", "MOTET_EMBEDDINGS", "MOTET_EMBEDDINGS_BASE_URL", "MOTET_AGENTS_DIR",
+        "MOTET_PII", "OPENAI_API_KEY", "ANTHROPIC_API_KEY",
+    } == handed[0]  # fmt: skip
+
+
 def test_the_image_runs_the_same_program_as_another_user() -> None:
     """The image's entry point is `motet`, its user isn't root, and its packages are checked against the lock."""
     text = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")

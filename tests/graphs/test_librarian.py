@@ -144,8 +144,8 @@ async def test_a_brief_reaches_the_search_and_the_model(documents: Documents) ->
     )
     assert finding["status"] == "ok"
     asked = model.calls[0].messages[-1].text
-    assert "Said before: We spoke about" in asked
-    assert "An earlier answer was wrong: the number 60" in asked
+    assert 'Said before:\n<data source="conversation">\nWe spoke about' in asked
+    assert 'An earlier answer was wrong:\n<data source="check">\nthe number 60' in asked
 
 
 async def test_a_spent_budget_ends_with_what_was_found(documents: Documents) -> None:

@@ -55,7 +55,7 @@ async def test_words_that_only_one_recognises_decide_without_a_model() -> None:
 
 async def test_the_nearest_exemplar_decides_where_words_do_not() -> None:
     """A specialist without sources of its own is found by the questions it is for."""
-    cards = [card("analyst", 0.0, "how many airports"), card("poet", 0.0, "write me verses")]
+    cards = [card("analyst", 0.0, "zzz"), card("poet", 0.0, "write me verses")]
     decision = await Router(cards, model=no_model, embeddings=Letters()).route("write me a verse")
 
     assert decision["agents"] == ["poet"]
@@ -90,6 +90,32 @@ async def test_a_model_against_all_words_leaves_the_choice_unsure() -> None:
     assert decision["confidence"] < DECIDED
 
 
+async def test_a_reason_names_whom_it_spoke_for() -> None:
+    """Where the model overturns what words say, their reason isn't told as one for its choice."""
+    with ScriptedModel(['{"specialist": "librarian"}']) as model:
+
+        async def chat() -> BaseChatModel:
+            return model
+
+        decision = await Router([card("analyst", 0.5), card("librarian", 0.4)], model=chat).route("well?")
+
+    assert decision["agents"] == ["librarian"]
+    assert decision["reason"] == "“word” in analyst's source spoke for analyst; the model says librarian"
+
+
+async def test_a_model_alone_is_never_sure() -> None:
+    """Where nobody recognises anything, the model's choice is a guess, and a person is asked."""
+    with ScriptedModel(['{"specialist": "librarian"}']) as model:
+
+        async def chat() -> BaseChatModel:
+            return model
+
+        decision = await Router([card("analyst"), card("librarian")], model=chat).route("well?")
+
+    assert decision["agents"] == ["librarian"]
+    assert decision["confidence"] < UNSURE
+
+
 async def test_a_spent_budget_leaves_the_other_opinions() -> None:
     """Routing never fails a run: what words say stands."""
 
@@ -118,7 +144,7 @@ class Down(Letters):
 
 async def test_embeddings_that_fail_leave_the_words() -> None:
     """Routing goes on, as searching does."""
-    cards = [card("analyst", 0.0, "how many airports"), card("poet", 0.0, "write me a verse")]
+    cards = [card("analyst", 0.0, "zzz"), card("poet", 0.0, "write me a verse")]
     decision = await Router(cards, model=no_model, embeddings=Down()).best_guess("write me a verse")
 
     assert decision["agents"] == ["poet"]

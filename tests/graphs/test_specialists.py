@@ -45,6 +45,9 @@ class Shelf:
     async def search(self, question: str, *, limit: int = 8, file: str | None = None) -> Sequence[Hit]:
         raise NotImplementedError
 
+    async def similarities(self, question: str, texts: Sequence[str]) -> Sequence[float] | None:
+        raise NotImplementedError
+
     async def neighbours(self, hit: Hit, *, before: int = 1, after: int = 1) -> Sequence[Hit]:
         raise NotImplementedError
 

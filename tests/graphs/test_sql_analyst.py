@@ -88,7 +88,7 @@ async def test_a_brief_reaches_the_draft(workspace: Workspace) -> None:
         await build_sql_analyst(models, workspace).compile().ainvoke(given)
     asked = model.calls[0].messages[-1].text
     assert (
-        "Said before: We spoke of cars.\nQuestion: How many are from Japan?\nAn earlier answer was wrong: the" in asked
+        "We spoke of cars.\n</data>\nQuestion: How many are from Japan?\nAn earlier answer was wrong:\n<data" in asked
     )
 
 
@@ -197,7 +197,7 @@ async def test_at_most_three_repairs(workspace: Workspace) -> None:
     drafts = [_sql(f"FROM cars SELECT {name}") for name in ("wings", "tails", "rudders", "flaps")]
     finding, message, _ = await _asked(workspace, "What is this?", *drafts)
     assert (finding["status"], len(finding["attempts"])) == ("failed", 4)
-    assert "4 attempts failed" in message.text
+    assert "no attempt worked" in message.text
 
 
 async def test_a_sentence_that_the_rows_dont_hold_is_replaced(workspace: Workspace) -> None:

@@ -313,3 +313,13 @@ async def test_a_document_that_goes_while_it_is_checked_fails_no_run(
     problems = await draft.problems(_claim(text, quote))
 
     assert problems == [] if text == DELETED else "can't be read" in problems[0]
+
+
+async def test_a_number_that_the_question_presumes_is_not_simply_said_again(draft: Draft) -> None:
+    """It may be repeated beside what the query gives, not in its place; a "no" says that there are 0."""
+    query, none = await draft.query(COUNT), await draft.query(COUNT.replace("USA", "Peru"))
+    asked = "Are there 7 cars from the USA, or from Peru, in 1971?"
+
+    _only(await draft.problems(_claim("Yes, there are 7 cars from the USA.", query), asked), "the query gives 3")
+    assert await draft.problems(_claim("There are not 7 but 3 cars from the USA.", query), asked) == []
+    assert await draft.problems(_claim("There are no cars from Peru in 1971.", none), asked) == []

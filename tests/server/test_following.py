@@ -17,6 +17,7 @@ from motet.memory.redis.keys import Keys
 from motet.server.crew import gathered
 from motet.server.following import following
 from motet.server.settings import Settings
+from motet.tools.documents.embedding import model_name
 from motet.tools.documents.indexing import corpus_of, index_folder
 from motet.tools.documents.library import Library
 
@@ -82,6 +83,21 @@ async def test_what_fails_is_logged_once_and_tried_again(
 
     assert len(caplog.messages) == 1
     assert "out of order" in caplog.messages[0]
+
+
+async def test_two_models_do_not_undo_each_others_work(tmp_path: Path, index: RedisDocuments) -> None:
+    """A process that follows the folder makes its own vectors, and leaves those of one that started later."""
+    fill(tmp_path, {"rules.md": "A chair costs 300 euros at most."})
+    corpus, first, second = corpus_of(tmp_path), WordEmbeddings("first"), WordEmbeddings("second")
+    await index_folder(tmp_path, index, first, silent)
+
+    async with following(tmp_path, index, first, pause_s=0.01):
+        await index_folder(tmp_path, index, second, silent)
+        await wait_until(lambda: len(first.documents) == 2, description="the first one's vectors are made again")
+        async with index.writing(corpus, lambda: None):
+            kept = [await index.vector_ids(corpus, model_name(one)) for one in (first, second)]
+
+    assert [len(ids) for ids in kept] == [1, 1]
 
 
 async def test_embeddings_that_fail_at_the_start_leave_words(tmp_path: Path, index: RedisDocuments) -> None:

@@ -61,3 +61,9 @@ def test_marked_twice_is_marked_once_more() -> None:
     marked = as_data(as_data("text", source="inner"), source="outer")
 
     assert marked.count("<data") == marked.count("</data>") == 1
+
+
+def test_a_long_path_keeps_its_place() -> None:
+    """Whoever quotes needs the file and the offsets behind it, however deep the folder is."""
+    path = "/".join(["a-folder-with-a-name"] * 8)
+    assert f'"{path}/notes.md 1200-1300"' in as_data("text", source=f"{path}/notes.md 1200-1300")

@@ -197,6 +197,30 @@ async def test_links_that_lead_nowhere_are_named(tmp_path: Path) -> None:
         assert all("can't be read" in one.reason for one in opened.skipped)
 
 
+async def test_times_with_a_zone_are_times_in_utc(tmp_path: Path) -> None:
+    """An ISO time with an offset can be loaded and asked for, without a package of time zones."""
+    (tmp_path / "log.csv").write_text("moment,what\n2026-01-01T10:00:00+02:00,on\n2026-01-01T12:30:00Z,off\n")
+
+    async with await Workspace.open(tmp_path) as opened:
+        found = await opened.query("SELECT moment FROM log ORDER BY moment")
+        assert opened.skipped == ()
+        assert [str(row[0]).replace("T", " ") for row in found.rows] == ["2026-01-01 08:00:00", "2026-01-01 12:30:00"]
+
+
+async def test_a_table_that_python_can_not_hold_is_named(tmp_path: Path) -> None:
+    """A value that can't be handed over costs its table, not the workspace."""
+    with duckdb.connect() as connection:
+        made = "COPY (SELECT [TIMESTAMPTZ '2026-01-01 10:00:00+00'] AS times) TO ? (FORMAT parquet)"
+        connection.execute(made, [str(tmp_path / "odd.parquet")])
+    (tmp_path / "some.csv").write_text("a\n1\n")
+
+    async with await Workspace.open(tmp_path) as opened:
+        assert [table.name for table in opened.tables] == ["some"]
+        assert [(one.source, "zone" in one.reason) for one in opened.skipped] == [("odd.parquet", True)]
+        with pytest.raises(ToolFailed):
+            await opened.query("SELECT * FROM odd")
+
+
 async def test_files_that_dont_fit_are_named(folder: Path, tmp_path: Path) -> None:
     """A broken file and a link out of the folder are skipped with a reason; hidden files and reports are ignored."""
     (folder / "broken.parquet").write_bytes(b"nothing")

@@ -52,7 +52,7 @@ def corpus_of(folder: Path) -> str:
 
 
 async def index_folder(
-    folder: Path, index: DocumentIndex, embeddings: Embeddings | None, progress: Progress
+    folder: Path, index: DocumentIndex, embeddings: Embeddings | None, progress: Progress, *, alone: bool = True
 ) -> Indexed:
     """Make the index of `folder`'s corpus say what the folder holds now.
 
@@ -66,6 +66,7 @@ async def index_folder(
         index: where to.
         embeddings: what makes vectors of passages.
         progress: told what is being done, how many files or passages are done, and of how many.
+        alone: whether other models' vectors go; where two processes differ, each would undo the other's work for ever.
 
     Raises:
         InvalidWorkspace: `folder` is none.
@@ -79,7 +80,7 @@ async def index_folder(
         await work.read()
         embedded = await work.embed(embeddings) if embeddings else 0
         if work.touched or embedded:
-            await index.sweep(corpus, None if embeddings is None else model_name(embeddings))
+            await index.sweep(corpus, model_name(embeddings) if embeddings and alone else None)
         return Indexed(
             added=tuple(work.added),
             changed=tuple(work.changed),
