@@ -58,6 +58,7 @@ class Evidence:
         text = _FOOTNOTE.sub(" ", text)
         self.texts.append(words(text))
         self._numbers.update(number.value * number.scale for number in numbers(text))
+        self._numbers.update(float(_MONTHS.index(month[:3].lower()) + 1) for month in _DATED.findall(text))
 
     def _add_mapping(self, found: Mapping[Any, Any]) -> None:
         content = _CONTENT & found.keys() or found.keys()
@@ -86,6 +87,9 @@ class Evidence:
 
 
 _ROUNDED = 0.1
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DATED = re.compile(rf"\b({'|'.join(_MONTHS)})[a-z]*\.? \d{{1,2}},? \d{{4}}\b", re.IGNORECASE)
+"""The month of a date in words, whose number stands in the same date in figures (2018-05-06)."""
 _SPAN = re.compile(r"\"([^\"\n]+)\"|\u201c([^\u201d]+)\u201d")
 _BLOCK = re.compile(r"(?:^[ \t]*>.*(?:\n|\Z))+", re.MULTILINE)
 _BLOCK_MARK = re.compile(r"^[ \t]*>[ \t]*(?:[\u2014\u2013-].*)?", re.MULTILINE)

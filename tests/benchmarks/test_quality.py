@@ -161,6 +161,14 @@ def test_an_answer_is_no_refusal(answer: str) -> None:
     assert not refused(answer)
 
 
+def test_a_date_in_figures_is_the_date_in_words() -> None:
+    """Writing May as 05 claims nothing new; another month does."""
+    evidence = seen("It was downloaded on May 6, 2018.")
+
+    assert unsupported(WHO, "2018-05-06", evidence) == []
+    assert unsupported(WHO, "2018-07-06", evidence) == ["07"]
+
+
 def test_every_number_and_quote_needs_a_tool_that_returned_it() -> None:
     """A number or quote from nowhere is counted; one from rows, passages or the question isn't, nor are references."""
     rows = {"columns": ["Origin", "n"], "rows": [["Europe", 73.25], ["Japan", 79]], "truncated": False}
