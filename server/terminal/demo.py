@@ -26,7 +26,7 @@ from motet.server.terminal.demonstration import MODEL_CALLS, QUESTIONS, Question
 from motet.server.terminal.screen import Screen
 from motet.server.terminal.session import Session, Where, opened
 from motet.server.terminal.turn import Turn
-from motet.tools.sample import DATASETS, build_sample
+from motet.tools.sample import DATASETS, DOCUMENTS, build_sample
 from motet.tools.workspace import Workspace
 
 DONE, FAILED, LEFT = 0, 1, 130
@@ -120,7 +120,7 @@ async def _prepare(settings: Settings, folder: Path, screen: Screen) -> None:
     screen.working("building the sample workspace")
     await build_sample(folder, screen.download)
     screen.close()
-    screen.quiet(f"{', '.join(dataset.file for dataset in DATASETS)}")
+    screen.quiet(f"{', '.join(one.file for one in (*DATASETS, *DOCUMENTS))}")
     screen.quiet(f"in {folder}; where it comes from: SOURCES.md")
     screen.heading("2  The model")
     await weights.fetch(settings, screen)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
+from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress import (
@@ -29,6 +31,8 @@ INDENT = "  "
 _TOP = len(INDENT)
 _ARGUMENT, _RESULT = 60, 200
 """Characters of an argument and of a result that stand in one quiet line."""
+
+_MARKDOWN = re.compile(r"^(?:> |\||```|#|[-*] )", re.MULTILINE)
 
 Row = Sequence[Any]
 
@@ -135,9 +139,14 @@ class Screen:
         self._rest()
 
     def answer(self, text: str) -> None:
-        """A whole answer at once."""
-        self.token(text)
-        self.end_answer()
+        """A whole answer at once: its Markdown drawn at a terminal, kept as it is in a pipe."""
+        if not self.console.is_terminal or not _MARKDOWN.search(text):
+            self.token(text)
+            self.end_answer()
+            return
+        self._rest()
+        self.console.print()
+        self.console.print(Padding(Markdown(text, code_theme="ansi_dark"), (0, _TOP, 0, _TOP)))
 
     def sql(self, query: str) -> None:
         """A query."""

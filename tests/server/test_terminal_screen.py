@@ -145,3 +145,17 @@ def test_streamed_tool_calls_are_shown_whole() -> None:
     )
 
     assert screen.splitlines() == ["  ● assistant", '    weather({"city": "Seattle"})', "    → sunny"]
+
+
+def test_an_answer_is_drawn_at_a_terminal_and_kept_in_a_pipe() -> None:
+    """A person sees a table and a query; a program gets the Markdown that was said."""
+    said = "There are 3.\n\n```sql\nSELECT 3\n```\n\n| n |\n| --- |\n| 3 |"
+    drawn, kept = io.StringIO(), io.StringIO()
+
+    Screen(Console(file=drawn, force_terminal=True, width=60, color_system=None)).answer(said)
+    Screen(Console(file=kept, width=60)).answer(said)
+
+    assert "SELECT 3" in drawn.getvalue()
+    assert "```" not in drawn.getvalue()
+    assert "| --- |" not in drawn.getvalue()
+    assert "```sql" in kept.getvalue()
