@@ -31,7 +31,8 @@ from motet.agents.structured import ask
 from motet.errors import BudgetExhausted, InvalidInput, ModelFailed, ToolFailed
 from motet.graphs.correction import Attempt, Status, stop_reason
 from motet.graphs.crew.passages import names_of, ranked, spoken_of, widened
-from motet.graphs.crew.sentences import Sentence, fitting, holding, listed, quote_of
+from motet.graphs.crew.sentences import ASKS_NUMBER, Sentence, fitting, holding, listed, quote_of
+from motet.graphs.numbers import numbers, worded
 from motet.graphs.state import Brief, Claim, Conversation, Finding, Quote, State
 from motet.graphs.verification import verify
 from motet.tools.documents.passages import Passage, passages_tool
@@ -255,10 +256,12 @@ def _sure(state: Reading) -> list[Sentence]:
 
 
 def _strange(question: str, held: Sequence[Sentence], passages: Sequence[Passage]) -> bool:
-    """Whether the sentences speak of something else: none is near the question, its passage lacks a number of the
-    question, or a name of it that another passage has.
+    """Whether the sentences speak of something else: none is near the question, none has a number though one is asked
+    for, its passage lacks a number of the question, or a name of it that another passage has.
     """
     if max(one["fit"] for one in held) < RELEVANT:
+        return True
+    if ASKS_NUMBER.search(question) and not any(_has_number(one["text"]) for one in held):
         return True
     names = names_of(question)
     around = [
@@ -269,6 +272,10 @@ def _strange(question: str, held: Sequence[Sentence], passages: Sequence[Passage
     there = {name for one in around for name in spoken_of(names, one)}
     elsewhere = {name for one in passages for name in spoken_of(names, one)}
     return any(name not in there and (name[0].isdigit() or name in elsewhere) for name in names)
+
+
+def _has_number(text: str) -> bool:
+    return any(True for _ in numbers(text)) or any(True for _ in worded(text))
 
 
 def _said(quotes: Sequence[Quote]) -> str:

@@ -30,9 +30,11 @@ _FEWEST_WORDS = 3
 _WORDS_WEIGH = 0.3
 """What a sentence's share of the question's words counts beside its cosine."""
 
-_ASKS_NUMBER = re.compile(
+ASKS_NUMBER = re.compile(
     r"\b(when|how (?:many|much|long|old|often)|which (?:year|versions?|date|number)s?)\b", re.IGNORECASE
 )
+"""A question that only a number or a date answers."""
+
 _NUMBER_WEIGHS = 0.15
 """What a number in it counts for a sentence, where the question asks for one."""
 
@@ -74,7 +76,7 @@ async def fitting(question: str, passages: Sequence[Passage], documents: Documen
     shares = [coverage(words, one["text"], *one["headings"][-1:]) for one in found]
     for place, one in enumerate(found):
         one["fit"] = shares[place] if cosines is None else cosines[place] + _WORDS_WEIGH * shares[place]
-        if _ASKS_NUMBER.search(question) and re.search(r"\d", one["text"]):
+        if ASKS_NUMBER.search(question) and re.search(r"\d", one["text"]):
             one["fit"] += _NUMBER_WEIGHS
     chosen: list[Sentence] = []
     left = MOST_CHARACTERS

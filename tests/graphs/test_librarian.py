@@ -130,6 +130,13 @@ async def test_a_passage_about_something_else_is_no_answer(documents: Documents)
     assert not finding.get("claims")
 
 
+async def test_a_question_for_a_number_needs_one(documents: Documents) -> None:
+    """A sentence about deletion doesn't say when, though it has the question's words."""
+    said = "A report is never deleted before its author was asked."
+    finding, _, _ = await _asked(documents, "When is a report deleted?", _reply(said))
+    assert finding["status"] == "failed"
+
+
 async def test_a_sentence_without_a_number_of_the_question_is_no_answer(documents: Documents) -> None:
     """What is said of 90 days says nothing about 2031."""
     finding, _, _ = await _asked(documents, "How long are reports of 2031 kept?")
