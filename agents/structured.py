@@ -60,7 +60,8 @@ async def ask(
     for _ in range(repairs + 1):
         try:
             reply = await structured.ainvoke(conversation, config)
-        except (ValidationError, openai.LengthFinishReasonError) as error:
+        except (ValueError, openai.LengthFinishReasonError) as error:
+            # A ValidationError is one; the openai package raises a bare one for a streamed reply that is no JSON.
             raw, wrong = AIMessage(""), _said(error)
         except MODEL_ERRORS as error:
             raise ModelFailed(_name(model), f"{type(error).__name__}: {_said(error)}") from error

@@ -52,6 +52,14 @@ async def test_a_reply_that_doesnt_fit_goes_back_with_what_is_wrong() -> None:
     assert "'red' or 'blue'" in last[2].text
 
 
+async def test_a_reply_that_the_client_can_not_read_goes_back_too() -> None:
+    """A provider's client raises on a streamed reply that is no JSON; that is a reply to be repaired, no failure."""
+    model = ScriptedModel([ValueError("expected ident at line 1 column 2"), '{"name": "blue"}'])
+
+    assert await ask(model, QUESTION, Colour) == Colour(name="blue")
+    assert "expected ident" in model.calls[1].messages[-1].text
+
+
 async def test_rubbish_ends_in_an_error_after_two_repairs() -> None:
     """Never None: three replies that don't fit raise ModelFailed with the last error."""
     model = ScriptedModel(["no", "", '{"colour": 1}'])
