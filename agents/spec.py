@@ -155,15 +155,6 @@ class Checked:
     """None if it has problems of its own; one that only names what isn't there is still read."""
 
 
-def load_spec(path: Path) -> AgentSpec:
-    """The declaration in a YAML file.
-
-    Raises:
-        InvalidConfig: names file, line, field, the value given and what is allowed.
-    """
-    return _usable(check_files([path]))[0]
-
-
 def load_folder(folder: Path, registered: Registered | None = None) -> tuple[AgentSpec, ...]:
     """Every declaration (`*.yaml`, `*.yml`) right in `folder`, by file name; their names checked by `registered`.
 

@@ -54,6 +54,11 @@ class Project:
     """Folders that the project's imports are found in."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    @property
+    def descriptions(self) -> Mapping[str, str]:
+        """By graph id; empty where the file says none."""
+        return {name: entry.description or "" for name, entry in self.graphs.items()}
+
 
 def read(file: Path) -> Project:
     """Parse and check the file.

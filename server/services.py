@@ -78,7 +78,6 @@ async def opened(
         telemetry = setup.install(setup.TelemetrySettings(tracing=settings.traces))
         resources.push_async_callback(asyncio.to_thread, telemetry.shutdown)
         declared = langgraph_json.load(project) if project else {}
-        described = {name: entry.description or "" for name, entry in project.graphs.items()} if project else {}
         client = await connect(await resources.enter_async_context(redis_url(settings)))
         resources.push_async_callback(client.aclose)
         keys, scripts = Keys(settings.tenant), Scripts(client)
@@ -96,7 +95,7 @@ async def opened(
             graphs=GraphRegistry(
                 {**crew.graphs, **declared},
                 RedisCheckpointer(client, keys, state_serializer()),
-                descriptions=described,
+                descriptions=project.descriptions if project else {},
                 checks={name: check for name, check in crew.checks.items() if name not in declared},
             ),
             limits=_limits(settings),

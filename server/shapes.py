@@ -34,12 +34,11 @@ async def shapes(
     if project:
         apply_environment(project.environment)
     declared = langgraph_json.load(project) if project else {}
-    described = {name: entry.description or "" for name, entry in project.graphs.items()} if project else {}
     async with AsyncExitStack() as resources:
         crew: Mapping[str, Declared] = {}
         if workspace is not None or project is None:
             crew = await resources.enter_async_context(_crew(settings, workspace))
-        yield GraphRegistry({**crew, **declared}, InMemorySaver(), descriptions=described)
+        yield GraphRegistry({**crew, **declared}, InMemorySaver(), descriptions=project.descriptions if project else {})
 
 
 @asynccontextmanager

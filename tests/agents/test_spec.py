@@ -20,7 +20,6 @@ from motet.agents.spec import (
     built_in,
     check_files,
     load_folder,
-    load_spec,
     schema_text,
 )
 from motet.errors import InvalidConfig
@@ -57,7 +56,7 @@ def declared(folder: Path, text: str, name: str = "agent.yaml") -> Path:
 
 def test_a_file_becomes_a_declaration(tmp_path: Path) -> None:
     """Every field of a file is there, and what it leaves out has its default."""
-    spec = load_spec(declared(tmp_path, WHOLE))
+    spec = load_folder(declared(tmp_path, WHOLE).parent)[0]
 
     assert (spec.name, spec.kind, spec.tools) == ("buyer", "agent", ("query_workspace", "save_report"))
     assert spec.instructions == "You compare offers.\nName the cheapest."
@@ -104,7 +103,7 @@ def test_a_wrong_file_is_refused_with_place_and_reason(
     path = declared(tmp_path, WHOLE.replace(*change, 1))
 
     with pytest.raises(InvalidConfig) as refused:
-        load_spec(path)
+        load_folder(path.parent)
 
     assert refused.value.source == f"{path}:{line}"
     assert said in refused.value.reason
@@ -114,7 +113,7 @@ def test_a_wrong_file_is_refused_with_place_and_reason(
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     """The fields are told to someone who begins with an empty file."""
     with pytest.raises(InvalidConfig, match="a mapping is needed, with the fields name, description"):
-        load_spec(declared(tmp_path, text))
+        load_folder(declared(tmp_path, text).parent)
 
 
 def test_a_huge_or_binary_file_is_refused(tmp_path: Path) -> None:
