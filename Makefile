@@ -26,7 +26,7 @@ test:  ## every test that needs no other engine, no weights and no patience
 	@$(BIN)/python -m pytest -n auto -m "not all"
 
 test-all:  ## every test there is; ends with what could not be run here, and why
-	@$(call ready,run dev)
+	@$(call ready,run dev peers)
 	@$(BIN)/python -m pytest -n auto --timeout 900
 
 check:  ## lint, format, layers, types, sizes and the other rules of the house
@@ -50,8 +50,9 @@ lock:  ## resolve both locks anew: what they pin is kept while pyproject.toml al
 	@$(call ready,dev)
 	@test -x build/uv/bin/uv || { $(BIN)/python -m venv --without-pip build/uv && \
 	    $(BIN)/python -m pip --python build/uv/bin/python install --quiet uv; }
-	$(LOCK) $(UPGRADE) --extra local --group build -o requirements.lock pyproject.toml
-	$(LOCK) $(UPGRADE) --extra local --group build --group test --group check -o requirements-dev.lock pyproject.toml
+	$(LOCK) $(UPGRADE) --extra local --extra aes --group build -o requirements.lock pyproject.toml
+	$(LOCK) $(UPGRADE) --extra local --extra aes --group build --group test --group check -o requirements-dev.lock pyproject.toml
+	$(LOCK) $(UPGRADE) --extra local --extra aes --group build --group test --group check --group peers -o requirements-peers.lock pyproject.toml
 
 setup:  ## only set up: the environment for every verb, so that the rest can run without a network
 	@$(call ready,run dev)

@@ -2,7 +2,8 @@
 
     python deploy/setup.py run        what `make demo` needs: requirements.lock
     python deploy/setup.py dev        what `make test` and `make check` need: requirements-dev.lock
-    python deploy/setup.py run dev    both
+    python deploy/setup.py peers      what `make test-all` and the benchmarks need: requirements-peers.lock
+    python deploy/setup.py run dev    several
 
 Runs before anything is installed, so it uses the standard library alone, and neither ensurepip nor a
 system pip: fresh Debians have none. The stamp inside `.venv` is taken away before the first change and
@@ -53,6 +54,7 @@ class Part:
 PARTS = {
     "run": Part(lock="requirements.lock", environment_mb=1700, downloads_mb=300, installed_mb=400),
     "dev": Part(lock="requirements-dev.lock", environment_mb=800, downloads_mb=400, installed_mb=600),
+    "peers": Part(lock="requirements-peers.lock", environment_mb=1000, downloads_mb=500, installed_mb=800),
 }
 
 ADVICE = (
