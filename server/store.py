@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from motet.errors import StoreUnavailable
 from motet.memory.ports import TrajectoryStore
 from motet.memory.redis.client import connect
 from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.trajectories import RedisTrajectories
 from motet.server.settings import Settings
-
-logger = logging.getLogger(__name__)
-
-_LOOK_S = 1.0
-"""How often our own server is asked whether it lives: one PING."""
 
 
 @asynccontextmanager
@@ -31,23 +24,13 @@ async def redis_url(settings: Settings) -> AsyncGenerator[str]:
     if settings.redis_url is not None:
         yield settings.redis_url.get_secret_value()
         return
-    embedded = EmbeddedRedis(settings.data_dir)
+    embedded = EmbeddedRedis(settings.data_dir, strict=settings.durability == "strict")
     async with embedded as url:
-        guarding = asyncio.create_task(_guard(embedded))
+        guarding = asyncio.create_task(embedded.guard())
         try:
             yield url
         finally:
             guarding.cancel()
-
-
-async def _guard(embedded: EmbeddedRedis) -> None:
-    """Start our own server again within a second of its death; what it had acknowledged is in its file."""
-    while True:
-        await asyncio.sleep(_LOOK_S)
-        try:
-            await embedded.ensure()
-        except StoreUnavailable as error:
-            logger.warning("the embedded Redis: %s", error)
 
 
 @asynccontextmanager

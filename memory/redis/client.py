@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection, ConnectionPool, parse_url
+from redis.asyncio.connection import AbstractConnection, ConnectionPool, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
-from redis.backoff import EqualJitterBackoff, NoBackoff
-from redis.exceptions import AuthenticationError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.backoff import NoBackoff
+from redis.exceptions import NoPermissionError, RedisClusterException, RedisError, ResponseError
 
 from motet.errors import InvalidConfig, StoreUnavailable
+from motet.memory.redis import health
+from motet.memory.redis.cluster import Cluster, may_pass, patience
+from motet.memory.redis.refusals import chain, refusal
 
 logger = logging.getLogger(__name__)
-
-_REFUSALS = ("MISCONF", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "NOPERM", "NOAUTH", "WRONGPASS")
-"""Codes of error replies that mean "this server won't work for you now", whatever the command was."""
 
 _OURS = {
     "protocol": 2,
@@ -39,29 +37,78 @@ _HALF_OPEN_S = 45
 
 
 async def connect(url: str) -> Redis:
+    """A client of the server at `url`, fit to be worked with: as `reach`, and its health was looked at.
+
+    What its settings endanger is logged, in plain words, and not refused.
+
+    Raises:
+        InvalidConfig: `url` can't be read, has options that a cluster can't have, or names a server too old.
+        StoreUnavailable: no answer, a refusal, or a replica.
+    """
+    client = await reach(url)
+    try:
+        with answering(client):
+            found = await health.look(client)
+        for one in found:
+            _log_or_refuse(address(client), one)
+    except BaseException:
+        await client.aclose()
+        raise
+    return client
+
+
+def _log_or_refuse(where: str, found: health.Finding) -> None:
+    if found.level == "warning":
+        logger.warning("Redis at %s: %s; %s", where, found.what, found.advice)
+    if found.level == "error":
+        raise found.refused(where)
+
+
+async def reach(url: str) -> Redis:
     """A client of the server at `url` (redis://, rediss:// or unix://), which has answered once.
 
     Bytes in, bytes out. A read waits as long as its command does, so blocking reads aren't cut; a
     dead peer is noticed by TCP instead. RESP2, whose replies are the same on every server. A
     connection that is down, or whose server still reads its file, is opened again with growing,
     jittered pauses (1.5 to 3 s in all); a command is never sent twice, because nobody knows whether
-    the first one was done. Opening costs one PING.
+    the first one was done.
 
-    Close it with `aclose()`. What the server's settings endanger is logged, not refused.
+    Of a server in cluster mode, what comes back is a `Cluster` under the same type. Adapters keep to
+    what both have: commands on one key (or on keys of one slot), `Scripts`, `execute_command` with the
+    key as first argument, `pipeline` (with `transaction=True` on one slot only), `scan_iter`.
+
+    Close it with `aclose()`.
 
     Raises:
-        InvalidConfig: `url` can't be read.
+        InvalidConfig: `url` can't be read, or has options that a cluster can't have.
         StoreUnavailable: no answer, or a refusal.
     """
     client = Redis.from_pool(_pool(url))
     try:
         with answering(client):
             await client.ping()
-    except BaseException:
+            clustered = await _is_cluster(client)
+    except BaseException as error:
         await client.aclose()
+        if any("DB index is out of range" in str(one) for one in chain(error)):
+            raise InvalidConfig(
+                address(client), "the server has no database of this number; a cluster has only 0"
+            ) from error
         raise
-    await _warn_of_losses(client)
+    if clustered:
+        await client.aclose()
+        client = await _cluster(url)
     return client
+
+
+@asynccontextmanager
+async def reached(url: str) -> AsyncGenerator[Redis]:
+    """`reach` for as long as the context lasts."""
+    client = await reach(url)
+    try:
+        yield client
+    finally:
+        await client.aclose()
 
 
 @contextmanager
@@ -72,20 +119,57 @@ def answering(client: Redis) -> Generator[None]:
     """
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError) as error:
-        raise StoreUnavailable(address(client), str(error)) from error
-    except ResponseError as error:
-        if str(error).startswith(_REFUSALS):
-            raise StoreUnavailable(address(client), str(error)) from error
-        raise
+    except (RedisError, RedisClusterException) as error:
+        reason = refusal(error)
+        if reason is None:
+            raise
+        raise StoreUnavailable(address(client), reason) from error
 
 
 def address(client: Redis) -> str:
     """Where `client` connects to, without user, password and options."""
+    if isinstance(client, Cluster):
+        return client.address
     told = client.connection_pool.connection_kwargs
     if "path" in told:
         return f"unix://{told['path']}"
     return f"redis://{told.get('host', 'localhost')}:{told.get('port', 6379)}/{told.get('db', 0)}"
+
+
+async def _is_cluster(client: Redis) -> bool:
+    """Whether the server shards its keys; a user who may ask neither INFO nor CLUSTER INFO is told no."""
+    for question in ("INFO", "CLUSTER INFO"):
+        try:
+            told: Any = await client.execute_command(question)
+        except NoPermissionError:
+            continue
+        except ResponseError:
+            return False  # "cluster support disabled"
+        return question == "CLUSTER INFO" or str(told.get("cluster_enabled")) == "1"
+    return False
+
+
+async def _cluster(url: str) -> Redis:
+    options: dict[str, Any] = {"socket_keepalive_options": _keepalive(), **parse_url(url), **_OURS}
+    options["ssl"] = options.pop("connection_class", None) is SSLConnection
+    options.setdefault("host", "localhost")
+    try:
+        cluster = Cluster(**options)
+    except (TypeError, RedisClusterException) as error:
+        where = f"{url.partition(':')[0]}:…"
+        raise InvalidConfig(
+            where,
+            "this server is in cluster mode, which needs redis:// or rediss://, database 0 and no options "
+            f"but user, password and ssl_… ({error})",
+        ) from None
+    client = cast("Redis", cluster)
+    try:
+        with answering(client):
+            await cluster.initialize()
+    except BaseException:
+        await cluster.aclose()
+        raise
+    return client
 
 
 class _PatientPool(ConnectionPool):
@@ -106,12 +190,7 @@ class _PatientPool(ConnectionPool):
                 await connection.send_command("PING")
                 await connection.read_response()
 
-        reconnecting = Retry(EqualJitterBackoff(base=0.05, cap=0.8), retries=6)
-        await reconnecting.call_with_retry(
-            answered,
-            close,
-            is_retryable=lambda error: not isinstance(error, AuthenticationError),
-        )
+        await patience().call_with_retry(answered, close, is_retryable=may_pass)
 
 
 def _pool(url: str) -> _PatientPool:
@@ -141,24 +220,3 @@ def _keepalive() -> dict[int, int]:
     """Probes for an idle connection, and a limit for sent bytes that nobody acknowledges, where the system has them."""
     wanted = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": _HALF_OPEN_S * 1000}
     return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
-
-
-async def _warn_of_losses(client: Redis) -> None:
-    """Log which settings of the server can lose data; silent where it won't tell them."""
-    try:
-        with answering(client):
-            told = await client.info()
-    except (RedisError, StoreUnavailable):
-        logger.info("Redis at %s doesn't tell its settings (INFO is refused)", address(client))
-        return
-    policy = str(told.get("maxmemory_policy", "noeviction"))
-    if policy != "noeviction":
-        logger.warning(
-            "Redis at %s may evict data when memory is short (maxmemory-policy %s); set it to noeviction",
-            address(client),
-            policy,
-        )
-    if told.get("aof_enabled") == 0:
-        logger.warning(
-            "Redis at %s loses accepted runs in a crash (appendonly no); set appendonly yes", address(client)
-        )

