@@ -15,9 +15,11 @@ from typing import Any, cast
 from uuid import UUID, uuid5
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.cache.base import BaseCache
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
 from langgraph.pregel import Pregel
+from langgraph.store.base import BaseStore
 
 from motet.errors import InvalidConfig, InvalidInput
 
@@ -52,10 +54,15 @@ class GraphRegistry:
         *,
         descriptions: Mapping[str, str] | None = None,
         checks: Mapping[str, InputCheck] | None = None,
+        store: BaseStore | None = None,
+        cache: BaseCache[Any] | None = None,
     ) -> None:
+        """`store` and `cache` are for graphs that bring none of their own."""
         self._graphs = dict(graphs)
         self._checks = dict(checks or {})
         self._checkpointer = checkpointer
+        self._store = store
+        self._cache = cache
         self._assistants = {
             graph_id: Assistant(
                 assistant_id=str(uuid5(_SYSTEM_ASSISTANTS, graph_id)),
@@ -96,8 +103,14 @@ class GraphRegistry:
             check(given)
 
     @asynccontextmanager
-    async def open(self, graph_id: str, config: RunnableConfig | None = None) -> AsyncGenerator[Graph]:
-        """The graph, compiled and durable, for as long as the context lasts.
+    async def open(
+        self,
+        graph_id: str,
+        config: RunnableConfig | None = None,
+        *,
+        checkpointer: BaseCheckpointSaver[Any] | None = None,
+    ) -> AsyncGenerator[Graph]:
+        """The graph, compiled and durable, for as long as the context lasts; `checkpointer` instead of the usual one.
 
         Raises:
             InvalidInput: no graph has that id.
@@ -107,15 +120,19 @@ class GraphRegistry:
             raise InvalidInput("graph_id", graph_id, f"one of the graphs: {', '.join(self._graphs)}")
         async with AsyncExitStack() as resources:
             made = await _made(self._graphs[graph_id], config or RunnableConfig(), resources)
-            yield self._durable(graph_id, made)
+            yield self._durable(graph_id, made, checkpointer or self._checkpointer)
 
-    def _durable(self, graph_id: str, made: object) -> Graph:
+    def _durable(self, graph_id: str, made: object, checkpointer: BaseCheckpointSaver[Any]) -> Graph:
         if isinstance(made, StateGraph):
-            return cast("Builder", made).compile(checkpointer=self._checkpointer, name=graph_id)
+            return cast("Builder", made).compile(
+                checkpointer=checkpointer, store=self._store, cache=self._cache, name=graph_id
+            )
         if isinstance(made, Pregel):
             # A shallow copy keeps what LangGraph derived at compile time, the classes its state may hold among it.
             durable = copy.copy(cast("Graph", made))
-            durable.checkpointer = self._checkpointer
+            durable.checkpointer = checkpointer
+            durable.store = self._store if durable.store is None else durable.store
+            durable.cache = self._cache if durable.cache is None else durable.cache
             return durable
         raise InvalidConfig(
             f"graph {graph_id!r}", f"expected a graph, a builder or a factory, got {type(made).__name__}"

@@ -2,7 +2,7 @@
 
 What must change in one script is one port: a run's state, its thread's, its terminal event and the
 release of the next run belong together, so `RunLifecycle` owns all four. LangGraph's
-`BaseCheckpointSaver` needs no wrapper and isn't repeated here.
+`BaseCheckpointSaver`, `BaseStore` and `BaseCache` need no wrapper and aren't repeated here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
 
 Json = Mapping[str, Any]
 """A JSON object."""
@@ -94,7 +96,7 @@ class Claim:
     thread_id: str
     worker: str
     epoch: int
-    """Grows with each claim and each sweep; a write with an older one is refused."""
+    """Grows over all of the thread's claims, sweeps and ends; a write with an older one is refused."""
     attempt: int
     """1 for the first."""
 
@@ -199,6 +201,14 @@ class RunLifecycle(Protocol):
         A run that was tried three times ends with an error instead. Also rebuilds ready hints
         that a crash between two scripts lost.
         """
+        ...
+
+
+class FencedCheckpoints(Protocol):
+    """Checkpointers for claims; LangGraph's `BaseCheckpointSaver` says what one does."""
+
+    def for_claim(self, claim: Claim) -> BaseCheckpointSaver[Any]:
+        """A checkpointer whose every write carries the claim's epoch: an older one than the thread's is StaleClaim."""
         ...
 
 

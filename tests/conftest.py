@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -17,8 +18,11 @@ from motet.testing import forbid_model_requests
 INDEXES = frozenset({"ready", "active"})
 """A tenant's own keys that never expire; they hold nothing but references and empty themselves."""
 
-OF_A_THREAD = frozenset({"thread", "queue", "run", "events", "ns", "cp"})
+OF_A_THREAD = frozenset({"thread", "queue", "run", "events", "epoch", "cp"})
 """First words of the keys that a thread owns: they go when the thread is deleted."""
+
+OF_A_TENANT = frozenset({"store", "cache"})
+"""First words of the keys of which a tenant has one each: what they hold goes, the keys with it or nearly."""
 
 OF_A_CORPUS = frozenset({"corpus", "docs"})
 """First words of the keys that a corpus of documents owns: they go with its last document."""
@@ -71,10 +75,24 @@ async def redis(redis_url: str, keys: Keys) -> AsyncGenerator[Redis]:
 async def leaked_keys(client: Redis, keys: Keys) -> list[str]:
     """Names of keys that live for ever though neither a thread nor a corpus owns them."""
     found = [bytes(name).decode() async for name in client.scan_iter(match=f"{keys.prefix}:*", count=1000)]
-    owners = {name.rpartition(":")[0] for name in found if name.endswith(("}:thread", "}:ns", "}:corpus"))}
-    return [name for name in found if not _is_owned(name, owners) and await client.ttl(name) < 0]
+    owners = {name.partition("}:")[0] + "}" for name in found if name.endswith(("}:thread", "}:cp:ids", "}:corpus"))}
+    return [
+        name
+        for name in found
+        if not _is_owned(name, owners) and await client.ttl(name) < 0 and not await _names_threads(client, name, keys)
+    ]
+
+
+async def _names_threads(client: Redis, name: str, keys: Keys) -> bool:
+    """Whether the key lists the threads of a run, and all of them exist: it goes with the last one."""
+    if not name.endswith("}:threads"):
+        return False
+    threads = cast("set[bytes]", await client.smembers(name))
+    return all([await client.exists(keys.checkpoints(thread.decode())[0]) for thread in threads])
 
 
 def _is_owned(name: str, owners: set[str]) -> bool:
     tag, _, suffix = name.partition("}:")
+    if suffix.partition(":")[0] in OF_A_TENANT:
+        return True
     return suffix in INDEXES or (f"{tag}}}" in owners and suffix.partition(":")[0] in OF_A_THREAD | OF_A_CORPUS)

@@ -3,92 +3,151 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Self, cast
+from heapq import merge
+from itertools import islice
+from typing import Any, Self
 from weakref import WeakValueDictionary
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
-    BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
+    DeltaChannelHistory,
     PendingWrite,
     get_checkpoint_id,
     get_serializable_checkpoint_metadata,
-    writes_sort_key,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
+from opentelemetry import metrics
 from redis.asyncio import Redis
 
-from motet.memory.redis.client import answering, connect
+from motet.errors import DataDamaged, InvalidInput
+from motet.memory.ports import Claim
+from motet.memory.redis import durability
+from motet.memory.redis.bridge import Opening
+from motet.memory.redis.checkpoint_listing import batches, ids_of
+from motet.memory.redis.checkpoint_reading import history_of, pending_writes, tuple_of
+from motet.memory.redis.checkpoint_sync import SynchronousSaver
+from motet.memory.redis.checkpoint_table import Place, Record, Table, Write, named, reading
+from motet.memory.redis.checkpoint_values import Content, ValueFormat, ref
+from motet.memory.redis.client import connect
 from motet.memory.redis.keys import Keys
-from motet.memory.redis.scripts import Argument, Scripts
+from motet.memory.redis.lately import Lately
+from motet.memory.redis.scripts import Scripts
 from motet.memory.serde import state_serializer
+from motet.observability.names import CHECKPOINT_RESENT, SCOPE
 
-_PARTS = ("ids", "records", "blobs", "writes", "order")
-_PAGE = 100
+logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A thread's line of checkpoints: the root graph's, or a sub-graph's namespace."""
-
-    thread_id: str
-    namespace: str
-
-    @classmethod
-    def of(cls, config: RunnableConfig) -> Self:
-        told = config.get("configurable", {})
-        return cls(str(told["thread_id"]), str(told.get("checkpoint_ns", "")))
-
-    def config(self, checkpoint_id: str) -> RunnableConfig:
-        return {
-            "configurable": {
-                "thread_id": self.thread_id,
-                "checkpoint_ns": self.namespace,
-                "checkpoint_id": checkpoint_id,
-            }
-        }
+DELTA_PAGE = 500
+"""Ancestors that one round trip of `aget_delta_channel_history` walks."""
 
 
-class RedisCheckpointer(BaseCheckpointSaver[str]):
+class RedisCheckpointer(SynchronousSaver):
     """Saves each superstep so that any process can go on from it.
 
-    `aput`, `aput_writes` and `aget_tuple` are one script each: it happens whole or not at all. A
-    channel's value is stored once a version, whatever number of checkpoints refer to it. A checkpoint
-    never becomes visible before the writes handed to `aput_writes` earlier for the same thread and
-    namespace: the library submits both without order, and a crash in between would run a finished
-    task again.
+    `aput`, `aput_writes` and `aget_tuple` are one script each: it happens whole or not at all. A list's elements
+    are stored once by their content (`checkpoint_values`), so a turn costs what it added. Two exceptions to one
+    round trip: a `put` whose server has lost elements that this process took for stored is sent again whole
+    (`resent` counts them), and the first `put` of a run on a thread notes the two, for `adelete_for_runs`.
 
-    Async only; the synchronous twins raise NotImplementedError, as the base does. The client isn't
-    owned: whoever made it closes it. Every method raises StoreUnavailable when Redis doesn't answer.
+    A checkpoint never becomes visible before the writes handed to `aput_writes` earlier for the same thread and
+    namespace: the library submits both without order, and a crash in between would run a finished task again. The
+    newest checkpoint is the one put last, whatever clock made its id.
+
+    Two writers that go on from the same checkpoint both succeed, as with any saver, and the loser's history stays
+    readable by id; a warning names both. `for_claim` gives a saver that can't be a second writer.
+
+    The synchronous methods hand their work to the loop on which the saver was made. The client isn't owned: whoever
+    made it closes it. Every method raises StoreUnavailable when Redis doesn't answer, and DataDamaged when what it
+    holds isn't what was stored.
     """
 
-    def __init__(self, client: Redis, keys: Keys, serde: SerializerProtocol | None = None) -> None:
-        """`serde` is the strict `state_serializer()` unless given."""
+    def __init__(
+        self,
+        client: Redis,
+        keys: Keys,
+        serde: SerializerProtocol | None = None,
+        *,
+        ttl_s: float | None = None,
+        refresh_on_read: bool = False,
+        scripts: Scripts | None = None,
+    ) -> None:
+        """A saver of one tenant.
+
+        Args:
+            client: what `client.connect` gave.
+            keys: names of the tenant's keys.
+            serde: the strict `state_serializer()` unless given.
+            ttl_s: seconds after the last write in which a thread's checkpoints all vanish together; never while
+                the thread waits for a person. None keeps them.
+            refresh_on_read: whether reading counts like writing.
+            scripts: shared with other adapters of this client.
+        """
         super().__init__(serde=serde or state_serializer())
-        self._client = client
-        self._keys = keys
-        self._scripts = Scripts(client)
-        self._turns: WeakValueDictionary[_Place, asyncio.Lock] = WeakValueDictionary()
+        self._table = Table(client, keys, scripts or Scripts(client), ttl_s=ttl_s, refresh=refresh_on_read)
+        self._claim: Claim | None = None
+        self._turns: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
+        self._stored: Lately[str, bytes] = Lately(200_000)
+        """By thread, digests of elements that the server had."""
+        self._newest: Lately[Place, str] = Lately(10_000)
+        """By place, ids of checkpoints that were the newest when this saver read or wrote them."""
+        self._runs: Lately[str, str] = Lately(10_000)
+        """By run, threads that were noted."""
+        self._resent = [0]
+        self._resent_counter = metrics.get_meter(SCOPE).create_counter(CHECKPOINT_RESENT, "{checkpoint}")
+        self._made: ValueFormat | None = None
 
     @classmethod
-    @asynccontextmanager
-    async def from_url(
-        cls, url: str, keys: Keys | None = None, serde: SerializerProtocol | None = None
-    ) -> AsyncGenerator[Self]:
-        """A saver with a client of its own, closed at the end. Raises what `connect` raises."""
-        client = await connect(url)
-        try:
-            yield cls(client, keys or Keys(), serde)
-        finally:
-            await client.aclose()
+    def from_url(
+        cls,
+        url: str,
+        keys: Keys | None = None,
+        serde: SerializerProtocol | None = None,
+        *,
+        ttl_s: float | None = None,
+        refresh_on_read: bool = False,
+        strict: bool = False,
+    ) -> Opening[Self]:
+        """A saver with a client of its own, closed at the end: `async with`, or `with` where there is no event loop.
+
+        `strict`: a write counts once it is on the server's disk, or on a replica (see `durability`).
+        Raises what `connect` and `durability.strict` raise.
+        """
+
+        @asynccontextmanager
+        async def opened() -> AsyncGenerator[Self]:
+            client = await connect(url)
+            try:
+                scripts = Scripts(client, durability=await durability.strict(client) if strict else None)
+                yield cls(client, keys or Keys(), serde, ttl_s=ttl_s, refresh_on_read=refresh_on_read, scripts=scripts)
+            finally:
+                await client.aclose()
+
+        return Opening(opened)
+
+    def for_claim(self, claim: Claim) -> Self:
+        """The same saver, each write of which carries the claim's epoch.
+
+        A write with an older epoch than the thread's is refused in the script that would do it and changes
+        nothing: it raises StaleClaim. Costs nothing; the client and what is known of the server are shared.
+        """
+        fenced = copy.copy(self)
+        fenced._claim = claim  # noqa: SLF001 - it is one of ours
+        return fenced
+
+    @property
+    def resent(self) -> int:
+        """How often a checkpoint was sent twice because the server had lost elements of it; a metric, too."""
+        return self._resent[0]
 
     async def aput(
         self,
@@ -97,49 +156,68 @@ class RedisCheckpointer(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Store `checkpoint` and the values of the channels in `new_versions`; the config that names it."""
-        place = _Place.of(config)
-        values = checkpoint["channel_values"]
-        rest = {name: part for name, part in checkpoint.items() if name != "channel_values"}
-        refs = [_ref(*versioned) for versioned in checkpoint["channel_versions"].items()]
-        args: list[Argument] = [
-            place.namespace,
-            checkpoint["id"],
-            get_checkpoint_id(config) or "",
-            self._dump(rest),
-            self._dump(get_serializable_checkpoint_metadata(config, metadata)),
-            len(refs),
-            *refs,
-        ]
-        for channel, version in new_versions.items():
-            if channel in values:
-                args += [_ref(channel, version), self._dump(values[channel])]
+        """Store `checkpoint` and the values of the channels in `new_versions`; the config that names it.
+
+        Raises StaleClaim, TypeNotAllowed.
+        """
+        place = Place.of(config)
+        told = get_serializable_checkpoint_metadata(config, metadata)
+        values, versions = checkpoint["channel_values"], checkpoint["channel_versions"]
+        here = {channel: versions[channel] for channel in values if channel in versions}
+        record = Record(
+            id=named("checkpoint id", checkpoint["id"]),
+            parent=named("checkpoint_id", get_checkpoint_id(config) or ""),
+            checkpoint=self._format.dump({name: part for name, part in checkpoint.items() if name != "channel_values"}),
+            metadata=self._format.dump(told),
+            refs=[ref(named("channel", channel), version) for channel, version in here.items()],
+            run_id=str(told.get("run_id", "")),
+            walked=told.get("counters_since_delta_snapshot", ()),
+        )
+        if record.run_id and place.thread_id not in self._runs.of(record.run_id):
+            await self._table.index_run(record.run_id, place.thread_id)
+        new = [channel for channel in here if channel in new_versions]
+        known = self._stored.of(place.thread_id)
+        content = self._format.content(checkpoint, new, known)
         async with self._turn(place):
-            await self._run(
-                "checkpoint_put",
-                [self._keys.namespaces(place.thread_id), *self._parts(place, "ids", "records", "blobs")],
-                args,
-            )
-        return place.config(checkpoint["id"])
+            if not await self._put(place, record, content):
+                self._resent[0] += 1
+                self._resent_counter.add(1)
+                self._stored.forget(place.thread_id)
+                if not await self._put(place, record, self._format.content(checkpoint, here, ())):
+                    raise DataDamaged(f"thread {place.thread_id}", "its checkpoints change while they are written")
+        return place.config(record.id)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Store what a task wrote on top of the checkpoint that `config` names."""
-        place = _Place.of(config)
-        args: list[Argument] = [place.namespace, get_checkpoint_id(config) or "", task_id, task_path]
-        for index, (channel, value) in enumerate(writes):
-            args += [WRITES_IDX_MAP.get(channel, index), channel, self._dump(value)]
-        async with self._turn(place):
-            await self._run(
-                "checkpoint_put_writes",
-                [self._keys.namespaces(place.thread_id), *self._parts(place, "writes", "order")],
-                args,
+        """Store what a task wrote on top of the checkpoint that `config` names. Raises StaleClaim, TypeNotAllowed."""
+        place, id = Place.of(config), named("checkpoint_id", get_checkpoint_id(config) or "")
+        rows = [
+            Write(
+                task_path=named("task_path", task_path),
+                task_id=named("task_id", task_id),
+                idx=WRITES_IDX_MAP.get(channel, index),
+                channel=named("channel", channel),
+                value=self._format.dump(value),
             )
+            for index, (channel, value) in enumerate(writes)
+        ]
+        async with self._turn(place):
+            await self._table.put_writes(self._claim, place, id, rows)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint that `config` names, or its namespace's newest; None if there's none."""
-        return await self._read(_Place.of(config), get_checkpoint_id(config) or "")
+        place, wanted = Place.of(config), get_checkpoint_id(config)
+        read, parts = await self._table.read(place, [wanted or ""])
+        self._stored.add(place.thread_id, parts)
+        if not read:
+            self._newest.add(place, [""])
+            return None
+        if wanted:
+            self._newest.discard(place, wanted)
+        else:
+            self._newest.add(place, [read[0].id])
+        return tuple_of(place, read[0], parts, self._format)
 
     async def alist(
         self,
@@ -151,52 +229,97 @@ class RedisCheckpointer(BaseCheckpointSaver[str]):
     ) -> AsyncIterator[CheckpointTuple]:
         """Checkpoints newest first; of all namespaces where `config` names none, of all threads without `config`.
 
-        `filter`: metadata keys with the values they must equal.
+        `filter`: metadata keys with the values they must equal. One round trip for each 100 ids that are looked at,
+        and for each 20 checkpoints.
         """
         wanted = get_checkpoint_id(config) if config else None
-        older_than = get_checkpoint_id(before) if before else None
+        older_than = (get_checkpoint_id(before) if before else None) or ""
 
         def fits(id: str, metadata: bytes) -> bool:
             if wanted not in {None, id}:
                 return False
-            known = self._load(metadata) if filter else {}
+            known = {**self._format.load(metadata)} if filter else {}
             return all(known.get(name) == value for name, value in (filter or {}).items())
 
-        found = [
-            (id, place)
-            for place in await self._places(config)
-            async for id in self._ids(place, fits, older_than, limit)
-        ]
-        found.sort(key=lambda entry: entry[0], reverse=True)
-        for id, place in found[:limit]:
-            if read := await self._read(place, id):
-                yield read
+        places = await self._places(config)
+        if older_than:
+            for place in places:
+                # Whoever looks for an older one may go on from it, as a sub-graph does that is replayed.
+                self._newest.forget(place)
+        found = [[(id, place) async for id in ids_of(self._table, place, fits, older_than, limit)] for place in places]
+        # Each line stays in the order in which it was put, whatever the clock made of its ids.
+        merged = merge(*found, key=lambda entry: entry[0], reverse=True)
+        for place, ids in batches(islice(merged, limit)):
+            read, parts = await self._table.read(place, ids)
+            for one in read:
+                yield tuple_of(place, one, parts, self._format)
+
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """What was written to each channel since its nearest stored value, oldest first, and that value.
+
+        See `BaseCheckpointSaver.get_delta_channel_history`. One round trip for each `DELTA_PAGE` ancestors, and one
+        more if `config` names no checkpoint.
+        """
+        place, id = Place.of(config), get_checkpoint_id(config) or ""
+        written: dict[str, list[list[PendingWrite]]] = {channel: [] for channel in channels}
+        seeds: dict[str, Any] = {}
+        if not id and channels:
+            newest = await self._table.page(place, 1)
+            id = newest.rows[0][0] if newest.rows else ""
+        first = True
+        while id and (walking := [channel for channel in written if channel not in seeds]):
+            id, ancestors, parts = await self._table.history(place, id, first=first, size=DELTA_PAGE, channels=walking)
+            first = False
+            with reading(place):
+                for held, writes in ancestors:
+                    pending = pending_writes(writes, self._format)
+                    for channel, groups in written.items():
+                        groups.append([write for write in pending if write[1] == channel])
+                    seeds |= {channel: self._format.load_value(value, parts) for channel, value in held}
+        return {channel: history_of(groups, seeds, channel) for channel, groups in written.items()}
 
     async def adelete_thread(self, thread_id: str) -> None:
-        """Delete every checkpoint and write of the thread, in all namespaces."""
-        deleted = 0
-        while not deleted:
-            namespaces = await self._namespaces(thread_id)
-            keys = [self._keys.checkpoints(thread_id, namespace, part) for namespace in namespaces for part in _PARTS]
-            deleted = await self._run("checkpoint_delete", [self._keys.namespaces(thread_id), *keys], list(namespaces))
+        """Delete every checkpoint and write of the thread, in all namespaces. Two round trips. Raises StaleClaim."""
+        await self._table.delete(self._claim, thread_id)
+        self._stored.forget(thread_id)
+
+    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """Delete the checkpoints and writes of some runs, on whatever threads. Raises StaleClaim.
+
+        What another checkpoint shares with them stays. A delta channel loses what only those runs wrote.
+        """
+        for run_id in run_ids:
+            await self._table.forget_run(self._claim, run_id)
+            self._runs.forget(run_id)
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
-        """Copy the source's whole history in one transaction; the target's namespaces of the same names are replaced.
+        """Replace the target's checkpoints by a copy of the source's whole history; nothing if that has none.
 
-        Both threads must be on one server: a cluster refuses.
+        What is read is of one moment, and so is what is written. The bytes pass through this process.
         """
-        namespaces = await self._namespaces(source_thread_id)
-        with answering(self._client):
-            async with self._client.pipeline(transaction=True) as pipe:
-                for namespace in namespaces:
-                    for part in _PARTS:
-                        pipe.copy(
-                            self._keys.checkpoints(source_thread_id, namespace, part),
-                            self._keys.checkpoints(target_thread_id, namespace, part),
-                            replace=True,
-                        )
-                    pipe.sadd(self._keys.namespaces(target_thread_id), namespace)
-                await pipe.execute()
+        await self._table.copy(source_thread_id, target_thread_id)
+        self._stored.forget(target_thread_id)
+
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """Forget old checkpoints: all but the newest of each namespace, or, with strategy `delete`, all.
+
+        The ancestors that a delta channel of the newest is rebuilt from are kept, and a thread whose root graph waits
+        for a person is left as it is: tasks of its sub-graphs go on from older checkpoints. One round trip a thread;
+        the server is busy with it for as long as the thread is large. Raises StaleClaim.
+
+        Raises:
+            InvalidInput: another strategy.
+        """
+        if strategy not in {"keep_latest", "delete"}:
+            raise InvalidInput("strategy", strategy, "keep_latest or delete")
+        for thread_id in thread_ids:
+            if strategy == "delete":
+                await self.adelete_thread(thread_id)
+            else:
+                await self._table.forget_older(self._claim, thread_id)
+                self._stored.forget(thread_id)
 
     def get_next_version(
         self,
@@ -207,98 +330,48 @@ class RedisCheckpointer(BaseCheckpointSaver[str]):
         number = 0 if current is None else int(str(current).partition(".")[0])
         return f"{number + 1:010}.{secrets.token_hex(6)}"
 
-    async def _read(self, place: _Place, id: str) -> CheckpointTuple | None:
-        keys = self._parts(place, "ids", "records", "blobs", "writes", "order")
-        reply = await self._run("checkpoint_get", keys, [id])
-        if reply is None:
-            return None
-        found, parent, checkpoint, metadata, values, writes = reply
-        return CheckpointTuple(
-            config=place.config(found.decode()),
-            checkpoint=cast("Checkpoint", {**self._load(checkpoint), "channel_values": self._load_values(values)}),
-            metadata=self._load(metadata),
-            parent_config=place.config(parent.decode()) if parent else None,
-            pending_writes=self._load_writes(writes),
-        )
+    @property
+    def _format(self) -> ValueFormat:
+        """By the serializer there is now: LangGraph gives a copy of the saver another one."""
+        if self._made is None or self._made.serde is not self.serde:
+            self._made = ValueFormat(self.serde)
+        return self._made
 
-    async def _ids(
-        self, place: _Place, fits: Callable[[str, bytes], bool], before: str | None, limit: int | None
-    ) -> AsyncGenerator[str]:
-        """Ids that fit, newest first, at most `limit`."""
-        keys = self._parts(place, "ids", "records")
-        yielded = 0
-        while limit is None or yielded < limit:
-            page = await self._run("checkpoint_list", keys, [before or "", _PAGE])
-            for raw, metadata in zip(page[::2], page[1::2], strict=True):
-                id = raw.decode()
-                if fits(id, metadata):
-                    yield id
-                    yielded += 1
-                    if yielded == limit:
-                        return
-            if len(page) < 2 * _PAGE:
-                return
-            before = page[-2].decode()
+    async def _put(self, place: Place, record: Record, content: Content) -> bool:
+        """Whether the checkpoint was stored; False if the server lacks parts that weren't sent."""
+        follows = record.parent in self._newest.of(place)
+        done = await self._table.put(self._claim, place, record, content.values, content.parts, follows=follows)
+        if done is None:
+            return False
+        newest, joined = done
+        if joined and place.thread_id in self._runs.of(record.run_id):
+            # It was noted, but then the thread or the run was deleted, maybe by others.
+            await self._table.index_run(record.run_id, place.thread_id)
+        if newest:
+            logger.warning(
+                "thread %s: checkpoint %s follows %s, and so did %s: two writers go on from one checkpoint, and the "
+                "history of the one that ends first is found by its id only",
+                place.thread_id,
+                record.id,
+                record.parent or "nothing",
+                newest,
+            )
+        self._stored.add(place.thread_id, content.digests)
+        self._newest.add(place, [record.id])
+        if record.run_id:
+            self._runs.add(record.run_id, [place.thread_id])
+        return True
 
-    async def _places(self, config: RunnableConfig | None) -> list[_Place]:
+    async def _places(self, config: RunnableConfig | None) -> list[Place]:
         if config is None:
-            threads = await self._threads()
+            threads = await self._table.threads()
         else:
-            place = _Place.of(config)
+            place = Place.of(config)
             if "checkpoint_ns" in config.get("configurable", {}):
                 return [place]
             threads = [place.thread_id]
-        return [_Place(thread, namespace) for thread in threads for namespace in await self._namespaces(thread)]
+        return [Place(thread, namespace) for thread in threads for namespace in await self._table.namespaces(thread)]
 
-    async def _threads(self) -> list[str]:
-        """Every thread of the tenant that has checkpoints: a walk over all keys, for maintenance only."""
-        pattern = self._keys.namespaces_of_all()
-        with answering(self._client):
-            # A set it must be: a namespace may be named so that another key fits the pattern.
-            found = {bytes(key) async for key in self._client.scan_iter(match=pattern, count=1000, _type="set")}
-        return sorted(self._keys.thread_id(key.decode()) for key in found)
-
-    async def _namespaces(self, thread_id: str) -> list[str]:
-        with answering(self._client):
-            members = cast("set[bytes]", await self._client.smembers(self._keys.namespaces(thread_id)))
-        return sorted(name.decode() for name in members)
-
-    async def _run(self, script: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        with answering(self._client):
-            return await self._scripts.run(script, keys=keys, args=args)
-
-    def _parts(self, place: _Place, *parts: str) -> list[str]:
-        return [self._keys.checkpoints(place.thread_id, place.namespace, part) for part in parts]
-
-    def _turn(self, place: _Place) -> asyncio.Lock:
+    def _turn(self, place: Place) -> asyncio.Lock:
         """Whoever asked first writes first. The lock goes when nobody holds or awaits it."""
         return self._turns.setdefault(place, asyncio.Lock())
-
-    def _dump(self, value: Any) -> bytes:
-        kind, data = self.serde.dumps_typed(value)
-        return kind.encode() + b"\0" + data
-
-    def _load(self, stored: bytes) -> Any:
-        kind, _, data = stored.partition(b"\0")
-        return self.serde.loads_typed((kind.decode(), data))
-
-    def _load_values(self, flat: Sequence[bytes | None]) -> dict[str, Any]:
-        """Values by channel; a channel that was empty at its version has none stored."""
-        return {
-            ref.rpartition(b"\0")[0].decode(): self._load(value)
-            for ref, value in zip(flat[::2], flat[1::2], strict=True)
-            if ref is not None and value is not None
-        }
-
-    def _load_writes(self, stored: Sequence[tuple[bytes, bytes, int, bytes, bytes]]) -> list[PendingWrite]:
-        """In the order in which live execution applies them."""
-        writes = [
-            (writes_sort_key(path.decode(), task.decode(), index), task.decode(), channel.decode(), value)
-            for path, task, index, channel, value in stored
-        ]
-        writes.sort(key=lambda write: write[0])
-        return [(task, channel, self._load(value)) for _, task, channel, value in writes]
-
-
-def _ref(channel: str, version: str | float) -> str:
-    return f"{channel}\0{version}"

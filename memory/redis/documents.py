@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, cast
 
 import orjson
@@ -36,7 +37,7 @@ class RedisDocuments:
 
     @asynccontextmanager
     async def writing(self, corpus: str, waits: Callable[[], None]) -> AsyncGenerator[None]:
-        lock = self._client.lock(self._keys.indexing(corpus), timeout=_LEASE_S, thread_local=False)
+        lock = _Lock(self._client, self._keys.indexing(corpus), timeout=_LEASE_S, thread_local=False)
         with answering(self._client):
             if not await lock.acquire(blocking=False):
                 waits()
@@ -146,6 +147,19 @@ def _text_of(told: bytes) -> IndexedText:
 
 def _ids_of(joined: bytes) -> tuple[bytes, ...]:
     return tuple(joined[start : start + _ID_BYTES] for start in range(0, len(joined), _ID_BYTES))
+
+
+class _Lock(Lock):
+    """The library's, without the SCRIPT command, which a user of the server may be denied."""
+
+    def register_scripts(self) -> None:
+        self.lua_release: Any = partial(_evaluated, self.LUA_RELEASE_SCRIPT)
+        self.lua_extend: Any = partial(_evaluated, self.LUA_EXTEND_SCRIPT)
+        self.lua_reacquire: Any = partial(_evaluated, self.LUA_REACQUIRE_SCRIPT)
+
+
+async def _evaluated(script: str, *, keys: Sequence[str], args: Sequence[Any], client: Redis) -> Any:
+    return await client.execute_command("EVAL", script, len(keys), *keys, *args)
 
 
 async def _renew(client: Redis, lock: Lock) -> None:

@@ -10,13 +10,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from motet.errors import InvalidConfig, shortened
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
     """Names of keys for one tenant."""
 
     tenant: str = "default"
+    """Letters, digits, `_` and `-`: what follows it in a key can't be taken for a part of it."""
     prefix: str = "motet"
+
+    def __post_init__(self) -> None:
+        """Raises InvalidConfig for a tenant whose keys could be another's."""
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.tenant):
+            raise InvalidConfig("tenant", f"{shortened(self.tenant)} is not allowed; 1 to 64 letters, digits, _ or -")
 
     def _of_thread(self, thread_id: str, suffix: str) -> str:
         return f"{self.prefix}:{{{self.tenant}:{thread_id}}}:{suffix}"
@@ -30,33 +38,52 @@ class Keys:
         return self._of_thread(thread_id, "queue")
 
     def run(self, thread_id: str, run_id: str) -> str:
-        """HASH: request, status, epoch, attempt. TTL set when the run ends."""
+        """HASH: request, status, attempt, lease. TTL set when the run ends."""
         return self._of_thread(thread_id, f"run:{run_id}")
 
     def events(self, thread_id: str, run_id: str) -> str:
         """STREAM of the run's events. TTL set when the run ends."""
         return self._of_thread(thread_id, f"events:{run_id}")
 
-    def namespaces(self, thread_id: str) -> str:
-        """SET of checkpoint namespaces of the thread. No TTL."""
-        return self._of_thread(thread_id, "ns")
+    def epoch(self, thread_id: str) -> str:
+        """STRING: the newest epoch given out for the thread; whoever writes with an older one is refused. No TTL."""
+        return self._of_thread(thread_id, "epoch")
 
-    def namespaces_of_all(self) -> str:
-        """Glob that every `namespaces` key of the tenant matches, and no other key."""
-        return re.sub(r"([*?\[\]\\^])", r"\\\1", f"{self.prefix}:{{{self.tenant}:") + "*}:ns"
+    def checkpoints(self, thread_id: str) -> list[str]:
+        """All keys of a thread's checkpoints, in the order in which scripts take them; TTL if the saver has one.
+
+        NUL stands between the parts of a name: namespace `ns`, checkpoint `id`, channel, version, task, index.
+
+        `cp:ids` ZSET ns, number, id: checkpoints in the order in which they were put. `cp:records` HASH ns, id ->
+        parent, checkpoint, metadata and which value each channel has. `cp:values` HASH ns, channel, version ->
+        value. `cp:elements` HASH digest -> a part of values that are lists. `cp:writes` ZSET ns, id, task, index, task
+        path, channel, value: pending writes. `cp:runs` SET of the runs that wrote. Last, the thread's `epoch`.
+        """
+        parts = ("ids", "records", "values", "elements", "writes", "runs")
+        return [*(self._of_thread(thread_id, f"cp:{part}") for part in parts), self.epoch(thread_id)]
+
+    def checkpoints_of_all(self) -> str:
+        """Glob that every `cp:ids` key of the tenant matches, and no other key."""
+        return re.sub(r"([*?\[\]\\^])", r"\\\1", f"{self.prefix}:{{{self.tenant}:") + "*}:cp:ids"
 
     def thread_id(self, key: str) -> str:
-        """The thread that a `namespaces` key belongs to."""
-        return key.removeprefix(f"{self.prefix}:{{{self.tenant}:").removesuffix("}:ns")
+        """The thread that a `cp:ids` key belongs to."""
+        return key.removeprefix(f"{self.prefix}:{{{self.tenant}:").removesuffix("}:cp:ids")
 
-    def checkpoints(self, thread_id: str, namespace: str, part: str) -> str:
-        """One part of a namespace's checkpoints. No TTL.
+    def threads_of_run(self, run_id: str) -> str:
+        """SET of the threads with checkpoints of a run. TTL if the saver has one; goes with the last thread."""
+        return f"{self.prefix}:{{{self.tenant}:{run_id}}}:threads"
 
-        `ids` ZSET of checkpoint ids, sorted as text. `records` HASH id -> parent, checkpoint, metadata and refs.
-        `blobs` HASH ref (channel and version) -> value. `writes` HASH checkpoint id, task id, index -> pending
-        write. `order` ZSET of the fields of `writes`, so that one checkpoint's can be found.
+    def cached(self, namespace: str, part: str) -> str:
+        """One part of a namespace of the cache. TTL of its last entry; none where one never expires.
+
+        `entries` HASH key -> digest, encoding and value. `expiries` ZSET of the keys that expire, by ms.
         """
-        return self._of_thread(thread_id, f"cp:{part}:{namespace}")
+        return f"{self.caches()}:{part}:{namespace}"
+
+    def caches(self) -> str:
+        """ZSET of the cache's namespaces, by the ms at which the last entry goes. TTL as `cached`."""
+        return f"{self.prefix}:{{{self.tenant}:cache}}:cache"
 
     def trajectory(self, run_id: str) -> str:
         """LIST of a run's trajectory records. TTL from the first write on."""
@@ -84,6 +111,20 @@ class Keys:
 
     def _of_corpus(self, corpus: str, suffix: str) -> str:
         return f"{self.prefix}:{{{self.tenant}:corpus:{corpus}}}:{suffix}"
+
+    def store(self) -> list[str]:
+        """All keys of the tenant's store, in one slot, in the order in which scripts take them. No TTL; items expire.
+
+        A namespace ends each of its labels in NUL; a name is a namespace, NUL and a key; an id is the number of its
+        namespace and its own. `store:meta` HASH: the last number given out, when the first was, and up to which
+        removals are forgotten. `store:names` HASH namespace -> number, name -> id. `store:items` HASH id -> times, TTL,
+        name, value. `store:spaces` ZSET prefix, number, namespace: a row for each prefix of each namespace.
+        `store:order` ZSET of ids. `store:expiries` ZSET id -> time in ms. `store:vectors` HASH id -> the item's
+        vectors. `store:changed` ZSET id -> number of its vectors' last change. `store:gone` ZSET id -> number of their
+        removal, the newest 5,000.
+        """
+        parts = ("meta", "names", "items", "spaces", "order", "expiries", "vectors", "changed", "gone")
+        return [f"{self.prefix}:{{{self.tenant}:store}}:store:{part}" for part in parts]
 
     def ready(self) -> str:
         """ZSET `thread|run` -> time in ms: runs that may start. A hint; threads hold the truth."""

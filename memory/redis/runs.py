@@ -2,9 +2,10 @@
 
 The truth about a run stands in its thread's slot: the thread's hash (status, the run it works on, the
 interrupts that wait), the queue (runs that haven't ended, the one worked on at its head), the run's
-hash (request, status, epoch, attempt, lease) and the run's events. Each transition is one script over
-these keys, so it happens whole or not at all, in a cluster too. The epoch grows when a run is claimed,
-taken over and ended: whoever writes for a run compares its epoch and nothing else.
+hash (request, status, attempt, lease), the run's events and the thread's epoch. Each transition is one
+script over these keys, so it happens whole or not at all, in a cluster too. The epoch grows when a run is
+claimed, taken over, given back and ended: whoever writes for a run, its checkpoints included, compares it
+and nothing else.
 
 What workers look at to find work (`hints`) stands in another slot and is written in a second round
 trip. A crash between the two loses a hint and no run: `sweep` walks all runs that haven't ended, finds
@@ -141,7 +142,7 @@ class RedisRuns:
     async def beat(self, claim: Claim) -> None:
         with answering(self._client):
             extended = await self._scripts.run(
-                "run_beat", keys=[self._keys.run(claim.thread_id, claim.run_id)], args=[claim.epoch, self._lease_ms]
+                "run_beat", keys=self._of_run(claim.thread_id, claim.run_id), args=[claim.epoch, self._lease_ms]
             )
         if not extended:
             raise StaleClaim(claim.run_id, epoch=claim.epoch)
@@ -151,7 +152,7 @@ class RedisRuns:
         with answering(self._client):
             added = await self._scripts.run(
                 "run_append",
-                keys=self._of_thread(claim.thread_id, claim.run_id)[2:],
+                keys=self._of_thread(claim.thread_id, claim.run_id)[3:],
                 args=[claim.epoch, EVENTS_KEPT, *flat],
             )
         if not added:
@@ -168,7 +169,7 @@ class RedisRuns:
     async def release(self, claim: Claim) -> None:
         hint = (claim.thread_id, claim.run_id)
         with answering(self._client):
-            now_ms = await self._scripts.run("run_release", keys=[self._keys.run(*hint)], args=[claim.epoch])
+            now_ms = await self._scripts.run("run_release", keys=self._of_run(*hint), args=[claim.epoch])
         if now_ms is None:
             raise StaleClaim(claim.run_id, epoch=claim.epoch)
         with self._hinting():
@@ -188,8 +189,8 @@ class RedisRuns:
 
     async def _start(self, hint: Hint, worker: str) -> Claimed | None:
         thread_id, run_id = hint
-        thread, _, run, _ = self._of_thread(thread_id, run_id)
-        started = await self._scripts.run("run_claim", keys=[thread, run], args=[run_id, worker, self._lease_ms])
+        keys = [self._keys.thread(thread_id), *self._of_run(thread_id, run_id)]
+        started = await self._scripts.run("run_claim", keys=keys, args=[run_id, worker, self._lease_ms])
         if started is None:
             return None
         epoch, attempt, request = started
@@ -257,7 +258,7 @@ class RedisRuns:
         """Take a run from its worker; whether another one may claim it now."""
         thread_id, run_id = hint
         taken = await self._scripts.run(
-            "run_takeover", keys=[self._keys.run(thread_id, run_id)], args=[self._lease_ms, self._max_attempts]
+            "run_takeover", keys=self._of_run(thread_id, run_id), args=[self._lease_ms, self._max_attempts]
         )
         if taken is None:
             return False
@@ -274,14 +275,18 @@ class RedisRuns:
         return False
 
     def _of_thread(self, thread_id: str, run_id: str) -> list[str]:
-        """Thread, queue, run, events: the order in which scripts take them."""
+        """Thread, queue, run, events, epoch: the order in which scripts take them."""
         keys = self._keys
         return [
             keys.thread(thread_id),
             keys.queue(thread_id),
             keys.run(thread_id, run_id),
             keys.events(thread_id, run_id),
+            keys.epoch(thread_id),
         ]
+
+    def _of_run(self, thread_id: str, run_id: str) -> list[str]:
+        return [self._keys.run(thread_id, run_id), self._keys.epoch(thread_id)]
 
     @contextmanager
     def _hinting(self) -> Generator[None]:

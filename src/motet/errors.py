@@ -21,10 +21,12 @@ MotetError
 │   └── AddressInUse            the port is taken
 ├── OperatorError          whoever runs the machines must react; 503
 │   ├── StoreUnavailable        Redis doesn't answer
+│   ├── DataDamaged             what Redis holds isn't what was stored
 │   └── ServerUnavailable       the server a command speaks to doesn't answer
 ├── RunError               the run can't go on; ends it, never the worker
 │   ├── BudgetExhausted         a limit of the run's tree was reached
 │   ├── ModelFailed             the model timed out, refused or answered rubbish
+│   ├── TypeNotAllowed          the state holds a value whose class isn't allowed, so it would not come back
 │   └── StaleClaim              another worker owns the run now
 ├── ToolFailed             the model must see it and may try again
 └── OnlyInTests            whoever wrote the test, or the code it tests, must change it
@@ -239,6 +241,16 @@ class StoreUnavailable(OperatorError):
         super().__init__(f"Redis at {url} is not available: {reason}")
 
 
+class DataDamaged(OperatorError):
+    """What Redis holds isn't what was stored: lost in part, or changed by others. Nothing is guessed in its place."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        """What couldn't be read, as a phrase."""
+        self.reason = reason
+        super().__init__(f"{where}: what is stored can't be read ({reason})")
+
+
 class ServerUnavailable(OperatorError):
     """The server that one of our commands speaks to doesn't answer, or ended."""
 
@@ -270,6 +282,27 @@ class ModelFailed(RunError):
         self.model = model
         self.reason = reason
         super().__init__(f"model {model} failed: {reason}")
+
+
+class TypeNotAllowed(RunError):
+    """State holds a value that would come back as something else, because its class isn't allowed.
+
+    Raised when it is saved: nothing is stored, and the run ends at its last checkpoint. Or when it is read,
+    and others have stored it: nothing is made of it. The class is allowed by whoever writes the graph, not
+    by whoever set up the installation, and other runs go on; so it is the run's error.
+    """
+
+    def __init__(self, module: str, name: str, *, reason: str = "", stored: bool = False) -> None:
+        self.module = module
+        """Where the class is defined."""
+        self.name = name
+        """The class."""
+        reason = reason or (
+            f'allow it: state_serializer([{name}]), or ["{module}", "{name}"] under '
+            "checkpointer.serde.allowed_msgpack_modules in langgraph.json; dataclasses, Pydantic models and enums "
+            "that a graph's state schema names are allowed in its checkpoints by themselves"
+        )
+        super().__init__(f"{module}.{name} is not allowed in {'stored ' if stored else ''}state: {reason}")
 
 
 class StaleClaim(RunError):

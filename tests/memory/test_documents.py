@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
 from redis.asyncio import Redis
+from tests.engines import restricted_user
 
 from motet.memory.corpus import Corpus
 from motet.memory.ports import IndexedFile, IndexedText, Passage
+from motet.memory.redis.client import connect
 from motet.memory.redis.documents import RedisDocuments
 from motet.memory.redis.keys import Keys
 from motet.memory.search import Ranking, Vocabulary, stacked, unit, words
@@ -93,6 +96,18 @@ async def test_the_lock_of_a_lost_writer_expires(redis: Redis, keys: Keys, index
         await redis.delete(keys.indexing(CORPUS))  # as if the lease had run out
         await second
     assert await redis.exists(keys.indexing(CORPUS)) == 0
+
+
+async def test_a_user_who_may_not_load_scripts_holds_the_lock(tmp_path: Path, keys: Keys) -> None:
+    """Indexing works for a user of the server without its SCRIPT command, and leaves the lock free."""
+    async with restricted_user(tmp_path) as url:
+        client = await connect(url)
+        try:
+            async with RedisDocuments(client, keys).writing(CORPUS, lambda: None):
+                assert await client.exists(keys.indexing(CORPUS)) == 1
+            assert await client.exists(keys.indexing(CORPUS)) == 0
+        finally:
+            await client.aclose()
 
 
 async def _hold(index: RedisDocuments, waited: list[bool]) -> None:

@@ -125,14 +125,13 @@ async def test_ended_and_unknown_runs_are_forgotten(life: Life) -> None:
 
 
 async def test_many_sweepers_take_a_run_over_once(brief: Life) -> None:
-    """Of ten sweeps at once, one takes the run; its epoch grows by one."""
+    """Of ten sweeps at once, one takes the run."""
     run = await brief.submit(await brief.thread())
-    first = await brief.claim()
+    await brief.claim()
     name = brief.keys.run(run.request.thread_id, run.request.run_id)
     await brief.redis.hset(name, "deadline_ms", "0")
 
     swept = await asyncio.gather(*(brief.runs.sweep() for _ in range(10)))
-    assert int(await brief.redis.hget(name, "epoch") or 0) == first.claim.epoch + 1
     assert [run.request.run_id] in [list(one) for one in swept]
     assert (await brief.claim()).claim.attempt == 2
     assert await brief.nothing_to_claim()

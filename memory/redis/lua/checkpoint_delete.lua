@@ -1,17 +1,10 @@
--- Delete a thread's checkpoints, unless it has got a namespace whose keys the caller didn't name.
--- KEYS: namespaces, then every part of every namespace the caller knows
--- ARGV: the namespaces the caller knows
--- Returns 1 if all is deleted, 0 if the caller must look again.
-local known = {}
-for _, namespace in ipairs(ARGV) do
-  known[namespace] = true
+--!include fence
+-- Delete a thread's checkpoints; for a claim, all but the epoch, which goes on keeping older claims out.
+-- KEYS: ids, records, values, elements, writes, runs, epoch   ARGV: epoch or ''
+-- Returns the ids of the runs that wrote them, or nil if the epoch is old: then nothing changed.
+if stale(KEYS[7], ARGV[1]) then
+  return false
 end
-for _, namespace in ipairs(redis.call('SMEMBERS', KEYS[1])) do
-  if not known[namespace] then
-    return 0
-  end
-end
-for _, key in ipairs(KEYS) do
-  redis.call('UNLINK', key)
-end
-return 1
+local runs = redis.call('SMEMBERS', KEYS[6])
+redis.call('UNLINK', unpack(KEYS, 1, ARGV[1] == '' and 7 or 6))
+return runs

@@ -1,10 +1,10 @@
 -- Add events to a run's stream.
--- KEYS: run, events   ARGV: epoch, how many events to keep at least, then name and data of each event
+-- KEYS: events, the thread's epoch   ARGV: epoch, how many events to keep at least, then name and data of each event
 -- Returns 1, or 0 when the epoch is old.
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then
   return 0
 end
 for i = 3, #ARGV, 2 do
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', 'name', ARGV[i], 'data', ARGV[i + 1])
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'name', ARGV[i], 'data', ARGV[i + 1])
 end
 return 1

@@ -1,7 +1,7 @@
 -- Extend a lease.
--- KEYS: run   ARGV: epoch, lease in milliseconds
+-- KEYS: run, the thread's epoch   ARGV: epoch, lease in milliseconds
 -- Returns 1, or 0 when the epoch is old.
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then
   return 0
 end
 local time = redis.call('TIME')

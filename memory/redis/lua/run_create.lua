@@ -55,7 +55,7 @@ else
 end
 
 redis.call('HSET', run, 'request', request, 'status', 'pending', 'created_us', now_us, 'updated_us', now_us,
-  'epoch', 0, 'attempt', 0, 'error', '', 'answered', #answered > 0 and cjson.encode(answered) or '[]')
+  'attempt', 0, 'error', '', 'answered', #answered > 0 and cjson.encode(answered) or '[]')
 if #answered > 0 then
   redis.call('LPUSH', queue, run_id)
   redis.call('HSET', thread, 'interrupts', #kept > 0 and cjson.encode(kept) or '[]')

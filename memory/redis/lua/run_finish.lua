@@ -1,11 +1,12 @@
+--!include epochs
 -- End a run: last event, its status, its thread's status and the release of the next run.
--- KEYS: thread, queue, run, events
+-- KEYS: thread, queue, run, events, the thread's epoch
 -- ARGV: run id, epoch, status, name of the last event, its data, error JSON or '', interrupts that wait as JSON pairs,
 --       milliseconds to keep the run and its events, 'lost' when the sweeper ends it
 -- Returns nil when the epoch is old, else {id of the run that may start now or '', milliseconds now}.
 local thread, queue, run, events = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local run_id, epoch, status, failure = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
-if redis.call('HGET', run, 'epoch') ~= epoch then
+if redis.call('GET', KEYS[5]) ~= epoch then
   return false
 end
 local time = redis.call('TIME')
@@ -28,7 +29,7 @@ if failed then
 end
 
 redis.call('XADD', events, '*', 'name', ARGV[4], 'data', ARGV[5])
-redis.call('HINCRBY', run, 'epoch', 1)
+advance(KEYS[5])
 redis.call('HSET', run, 'status', status, 'error', failure, 'updated_us', now_us)
 redis.call('PEXPIRE', run, ARGV[8])
 redis.call('PEXPIRE', events, ARGV[8])

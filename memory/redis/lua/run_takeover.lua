@@ -1,5 +1,6 @@
+--!include epochs
 -- Take a run from a worker whose lease ran out.
--- KEYS: run   ARGV: lease in milliseconds, greatest number of attempts
+-- KEYS: run, the thread's epoch   ARGV: lease in milliseconds, greatest number of attempts
 -- Returns nil when the lease holds; {'pending', milliseconds now} when another worker may claim the run;
 --         {'lost', epoch, attempts} when it was tried often enough: the caller holds it with that epoch, to end it.
 local run = KEYS[1]
@@ -9,7 +10,7 @@ local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 if state[1] ~= 'running' or now_ms < tonumber(state[2]) then
   return false
 end
-local epoch = redis.call('HINCRBY', run, 'epoch', 1)
+local epoch = advance(KEYS[2])
 -- An attempt that was given back in order is no sign of a run that kills its workers.
 if tonumber(state[3]) - tonumber(state[4] or 0) >= tonumber(ARGV[2]) then
   redis.call('HSET', run, 'deadline_ms', string.format('%d', now_ms + tonumber(ARGV[1])))

@@ -1,0 +1,41 @@
+"""Which checkpoints a list holds: the newest put first, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from itertools import groupby
+
+from motet.memory.redis.checkpoint_table import Place, Table, reading
+
+_PAGE = 100
+_READ_AT_ONCE = 20
+
+
+async def ids_of(
+    table: Table, place: Place, fits: Callable[[str, bytes], bool], before: str, limit: int | None
+) -> AsyncGenerator[str]:
+    """Ids that fit by themselves and their metadata, at most `limit`.
+
+    They were put before the id `before` ("" for no such limit); where that is another place's, they are smaller.
+    Raises DataDamaged.
+    """
+    page = await table.page(place, _PAGE, before=before)
+    elsewhere = before if not page.knows_before else ""
+    yielded = 0
+    while page.rows and (limit is None or yielded < limit):
+        with reading(place):
+            fitting = [id for id, metadata in page.rows if (not elsewhere or id < elsewhere) and fits(id, metadata)]
+        for id in fitting if limit is None else fitting[: limit - yielded]:
+            yield id
+        yielded += len(fitting)
+        if len(page.rows) < _PAGE:
+            return
+        page = await table.page(place, _PAGE, below=page.last)
+
+
+def batches(found: Iterable[tuple[str, Place]]) -> Iterator[tuple[Place, list[str]]]:
+    """Neighbours of one place together, as many as are read at once."""
+    for place, group in groupby(found, key=lambda entry: entry[1]):
+        ids = [id for id, _ in group]
+        for at in range(0, len(ids), _READ_AT_ONCE):
+            yield place, ids[at : at + _READ_AT_ONCE]

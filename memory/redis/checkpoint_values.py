@@ -1,0 +1,169 @@
+"""How a channel's value is stored: whole, or as a tree of parts that versions share.
+
+A list that grows by one element would be written whole at each superstep, so that a turn costs what the
+whole history weighs. Instead its elements are packed into leaves, each under the hash of its content,
+and the hashes into nodes of `FANOUT`, up to a top that stands in the value itself. The next version
+shares all leaves and all nodes but the last of each level: it costs what was added, and at most
+`16 * FANOUT` bytes a level (the level is the logarithm of the list's length).
+
+A leaf holds consecutive elements of together at least `LEAF_BYTES`, so that a list of numbers isn't torn
+into crumbs. Where leaves end depends on what stands before them only: appending changes the last one.
+
+Bytes of a value: 0 and the serialised whole, or 1, depth, number of elements (8 bytes), top digests.
+Bytes of a part: 0 and a leaf's elements, 1 and a node's digests, or 2 and an encrypted leaf: cipher, NUL, bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from langchain_core.messages import BaseMessage
+from langgraph.checkpoint.base import Checkpoint
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from motet.memory.redis.checkpoint_parts import LEAF, LEAF_BYTES, NODE, SEALED, Item, Part, digests_in, leaves, tree
+from motet.memory.redis.packed_messages import PackedMessages
+from motet.memory.serde import digest_key
+
+_WHOLE, _LIST = b"\0", b"\1"
+
+
+class Content(NamedTuple):
+    """What a checkpoint brings."""
+
+    values: Mapping[str, bytes]
+    """Stored values by `ref`."""
+    parts: Mapping[bytes, bytes]
+    """Parts to be sent, by digest."""
+    digests: Sequence[bytes]
+    """Of all parts, sent or not."""
+
+
+class ValueFormat:
+    """Between a channel's value and the bytes that are stored, for one serializer.
+
+    Lists are shared under LangGraph's MessagePack serializer, encrypted or not; under any other one each
+    value is stored whole. Encrypted parts are named by a keyed hash: an unkeyed one would let a reader of
+    the store test guesses. Where the cipher carries no `digest_key`, equal parts aren't recognised by
+    another process, which costs bytes and nothing else.
+    """
+
+    def __init__(self, serde: SerializerProtocol) -> None:
+        self.serde = serde
+        self._cipher = serde.cipher if isinstance(serde, EncryptedSerializer) else None
+        plain = serde.serde if isinstance(serde, EncryptedSerializer) else serde
+        self._plain = plain if isinstance(plain, JsonPlusSerializer) else None
+        self._packed = PackedMessages()
+        self._key = b"" if self._cipher is None else digest_key(serde)
+
+    def content(self, checkpoint: Checkpoint, channels: Iterable[str], known: Container[bytes]) -> Content:
+        """The values of `channels` as they are stored, without the parts that are `known` to be there."""
+        values: dict[str, bytes] = {}
+        parts: dict[bytes, bytes] = {}
+        digests: list[bytes] = []
+        for channel in channels:
+            stored, made_of = self.dump_value(checkpoint["channel_values"][channel])
+            values[ref(channel, checkpoint["channel_versions"][channel])] = stored
+            for part in made_of:
+                digests.append(part.digest)
+                if part.digest not in known:
+                    parts[part.digest] = self.bytes_of(part)
+        return Content(values, parts, digests)
+
+    def dump(self, value: Any) -> bytes:
+        """The value, whole."""
+        kind, data = self.serde.dumps_typed(value)
+        return b"%b\0%b" % (kind.encode(), data)
+
+    def load(self, stored: bytes) -> Any:
+        """What `dump` was given."""
+        kind, _, data = stored.partition(b"\0")
+        return self.serde.loads_typed((kind.decode(), data))
+
+    def dump_value(self, value: Any) -> tuple[bytes, Sequence[Part]]:
+        """A value as it is stored, and the parts it is made of; none if it is stored whole."""
+        if self._plain is not None and type(value) is list and len(value) > 1:
+            items = self._items(self._plain, value)
+            if items is not None:
+                return self._tree(items)
+        return _WHOLE + self.dump(value), ()
+
+    def load_value(self, stored: bytes, parts: Mapping[bytes, bytes]) -> Any:
+        """What `dump_value` was given; `parts` are stored parts by digest.
+
+        Raises:
+            LookupError, ValueError: a part is missing, or isn't what its name says.
+            InvalidConfig: it is encrypted, and there is no key.
+        """
+        if stored[:1] == _WHOLE:
+            return self.load(stored[1:])
+        depth, count, level = stored[1], int.from_bytes(stored[2:10], "big"), list(digests_in(stored[10:]))
+        for _ in range(depth):
+            level = [child for digest in level for child in digests_in(parts[digest][1:])]
+        leaves = [Part(LEAF, self._opened(parts[digest], digest), digest) for digest in level]
+        assert self._plain is not None
+        whole = b"".join([_array_of(count), *(leaf.content for leaf in leaves)])
+        value = self._plain.loads_typed(("msgpack", whole))
+        if len(leaves) == count:
+            for element, leaf in zip(value, leaves, strict=True):
+                # What was stored before there was a key is encrypted the next time, under another name.
+                as_now = (parts[leaf.digest][:1] == SEALED) == (self._cipher is not None)
+                if as_now and isinstance(element, BaseMessage):
+                    self._packed.note(element, Item.stored(leaf))
+        return value
+
+    def bytes_of(self, part: Part) -> bytes:
+        """A part as it is stored."""
+        if part.kind == NODE or self._cipher is None:
+            return part.kind + part.content
+        cipher, sealed = self._cipher.encrypt(part.content)
+        return b"%b%b\0%b" % (SEALED, cipher.encode(), sealed)
+
+    def _opened(self, stored: bytes, digest: bytes) -> bytes:
+        """A leaf's elements; those from before there was a key are read, too."""
+        if stored[:1] != SEALED:
+            if stored[:1] != LEAF or Part.of(LEAF, stored[1:], b"").digest != digest:
+                raise ValueError(f"part {digest.hex()} isn't what its name says")
+            return stored[1:]
+        cipher, _, sealed = stored[1:].partition(b"\0")
+        if self._cipher is None:
+            return self.serde.loads_typed((f"msgpack+{cipher.decode()}", sealed))
+        return self._cipher.decrypt(cipher.decode(), sealed)
+
+    def _items(self, plain: JsonPlusSerializer, value: list[Any]) -> list[Item] | None:
+        """Each element's MessagePack; None where the serializer has another format for one, or all are short."""
+        items: list[Item] = []
+        for element in value:
+            is_message = isinstance(element, BaseMessage)
+            item = self._packed.find(element) if is_message else None
+            if item is None:
+                kind, data = plain.dumps_typed([element])
+                if kind != "msgpack":
+                    return None
+                item = Item(data[1:], self._key)
+                if is_message:
+                    self._packed.note(element, item)
+            items.append(item)
+        return items if sum(len(item.data) for item in items) >= LEAF_BYTES else None
+
+    def _tree(self, items: Sequence[Item]) -> tuple[bytes, Sequence[Part]]:
+        depth, top, parts = tree(list(leaves(items, self._key)), self._key)
+        digests = b"".join(part.digest for part in top)
+        return b"%b%c%b%b" % (_LIST, depth, len(items).to_bytes(8, "big"), digests), parts
+
+
+def ref(channel: str, version: str | float) -> str:
+    """The name of a channel's value at a version."""
+    return f"{channel}\0{version}"
+
+
+def _array_of(count: int) -> bytes:
+    """The header of a MessagePack array (https://github.com/msgpack/msgpack/blob/master/spec.md)."""
+    if count < 16:  # noqa: PLR2004 - the format's own limits
+        return bytes([0x90 | count])
+    if count < 1 << 16:
+        return b"\xdc" + count.to_bytes(2, "big")
+    return b"\xdd" + count.to_bytes(4, "big")
