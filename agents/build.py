@@ -14,6 +14,7 @@ from langgraph.pregel import Pregel
 from motet.agents.dangling import DanglingCalls
 from motet.agents.handoff import EndAfterHandoff, handoff_tool
 from motet.agents.spec import AgentSpec
+from motet.agents.summarising import Summarised
 from motet.agents.tool_results import ResultsAsData, failures_as_messages
 from motet.errors import InvalidConfig
 from motet.tools.untrusted import DATA_RULE
@@ -36,7 +37,7 @@ def build_agent(
 
     Its checkpoints are its caller's, under a namespace of the one invocation, so agents side by side share no
     history. It ends itself at the limits of `spec`: a model call too many with a message of its own, a tool call too
-    many with an error the model sees.
+    many with an error the model sees. A long history reaches the model summarised, and stays whole in the state.
 
     Raises:
         InvalidConfig: a tool that `spec` names isn't among `tools`.
@@ -48,6 +49,7 @@ def build_agent(
         ToolCallLimitMiddleware(run_limit=spec.limits.tool_calls, exit_behavior="continue"),
         ResultsAsData(),
         failures_as_messages(),
+        Summarised(model, tokens=spec.limits.history_tokens),
     ]
     if spec.handoffs:
         given.append(handoff_tool(spec.handoffs))

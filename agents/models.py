@@ -18,6 +18,7 @@ from pydantic import SecretStr, ValidationError
 
 from motet.agents.constrained import ConstrainedChat
 from motet.agents.embedded import CurrentAddress, EmbeddedModel, require_runtime
+from motet.agents.local import CONTEXT_TOKENS
 from motet.agents.weights import QWEN_CODER, find_weights
 from motet.errors import InvalidConfig, ModelUnavailable
 from motet.tools.index import Progress
@@ -147,6 +148,7 @@ class Models:
             max_retries=MAX_RETRIES,
             stream_usage=True,
             use_responses_api=False,
+            profile={"max_input_tokens": CONTEXT_TOKENS - _ANSWER_TOKENS},
         )
 
 

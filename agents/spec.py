@@ -54,6 +54,9 @@ class CallLimits(BaseModel):
     model_calls: Annotated[int, Field(ge=1, le=100)] = 12
     tool_calls: Annotated[int, Field(ge=0, le=200)] = 24
     """One more is answered with an error, so that the agent can still say what it found."""
+    history_tokens: Annotated[int, Field(ge=500, le=1_000_000)] | None = None
+    """From so many tokens on, roughly counted, the model gets older messages summarised; None: half of what it is
+    known to take, at most 24,000."""
 
 
 class AgentSpec(BaseModel):

@@ -51,6 +51,8 @@ class Brief(TypedDict):
     """What was said before that the question leans on; empty if nothing."""
     problems: list[str]
     """What a check found wrong with an earlier answer to the question, oldest first; empty the first time."""
+    remembered: NotRequired[list[str]]
+    """What the person had remembered that bears on the question; never evidence."""
 
 
 class Finding(TypedDict):

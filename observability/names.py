@@ -1,4 +1,4 @@
-"""Every span, attribute and outcome name that we set or read.
+"""Every span, metric, attribute and outcome name that we set or read.
 
 Names of the OpenTelemetry GenAI conventions are those that `opentelemetry-util-genai` 1.3b0 emits;
 they are still in development upstream, so they are spelled here and nowhere else. What the
@@ -38,6 +38,10 @@ RUN_ID: Final = "motet.run.id"
 GRAPH_ID: Final = "motet.graph.id"
 OUTCOME: Final = "motet.outcome"
 ATTEMPT: Final = "motet.run.attempt"
+
+# Metrics
+CHECKPOINT_RESENT: Final = "motet.checkpoint.resent"
+"""Counter: checkpoints sent twice, because the server had lost elements that the sender took for stored."""
 
 # Keys of a run's LangChain metadata, from which spans and LangSmith both read
 METADATA_THREAD_ID: Final = "thread_id"

@@ -38,6 +38,7 @@ from motet.tools.documents.ports import Documents
 from motet.tools.documents.reading import document_files
 from motet.tools.documents.tools import read_tool, search_tool
 from motet.tools.index import Progress
+from motet.tools.memory import memory_tools
 from motet.tools.reports import build_save_report
 from motet.tools.sql import query_tool
 from motet.tools.workspace import Workspace
@@ -52,6 +53,8 @@ class Crew:
     checks: Mapping[str, InputCheck]
     notices: Sequence[str]
     """What a person should know at the start: the model and what to expect of it, tables, documents, files left out."""
+    embeddings: Embeddings | None = None
+    """What the documents' vectors are made with; None without documents, or without vectors."""
 
 
 NOTHING = (
@@ -79,7 +82,7 @@ class Material:
 
     def tools(self) -> list[BaseTool]:
         """Those that a declaration may name, and this workspace has a use for."""
-        tools = [build_save_report(self.folder)]
+        tools = [build_save_report(self.folder), *memory_tools()]
         if self.documents:
             tools += [search_tool(self.documents), read_tool(self.documents)]
         if self.data:
@@ -100,7 +103,7 @@ async def gathered(
     """
     own = _own(settings)
     models = Models(_model_settings(settings), progress=progress)
-    embedders = Embedders(_embedding_settings(settings), progress)
+    embedders = Embedders(embedding_settings(settings), progress)
     try:
         async with await Workspace.open(workspace, may_be_empty=True) as data:
             documents, _ = await asyncio.to_thread(document_files, workspace)
@@ -126,7 +129,8 @@ async def gathered(
                 *(f"Left out: agent {name}: this workspace has nothing for its tools" for name in idle),
             ]
             async with following(workspace, index, embeddings):
-                yield Crew(graphs=graphs, checks=dict.fromkeys(graphs, check_question), notices=told)
+                checks = dict.fromkeys(graphs, check_question)
+                yield Crew(graphs=graphs, checks=checks, notices=told, embeddings=embeddings)
     finally:
         await embedders.aclose()
         await models.aclose()
@@ -230,7 +234,8 @@ def _model_settings(settings: Settings) -> ModelSettings:
     )
 
 
-def _embedding_settings(settings: Settings) -> EmbeddingSettings:
+def embedding_settings(settings: Settings) -> EmbeddingSettings:
+    """What the settings say of search by meaning."""
     return EmbeddingSettings(
         name=settings.embeddings,
         base_url=settings.embeddings_base_url,

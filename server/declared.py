@@ -8,7 +8,7 @@ from pathlib import Path
 from motet.agents.spec import AgentSpec, Checked, Registered, built_in, check_files, declarations, load_folder
 from motet.errors import InvalidConfig
 
-TOOLS = frozenset({"query_workspace", "search_documents", "read_document", "save_report"})
+TOOLS = frozenset({"query_workspace", "search_documents", "read_document", "save_report", "remember", "recall"})
 """Tools that a declaration may name; a workspace without documents, or without data, has fewer."""
 TAKEN = frozenset(
     ("assistant", "guard_in", "recall", "route", "clarify", "compose", "verify", "guard_out", "report", "remember")

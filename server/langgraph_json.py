@@ -34,6 +34,16 @@ class GraphEntry(BaseModel):
     description: str | None = None
 
 
+class _Serde(BaseModel):
+    allowed_msgpack_modules: list[tuple[str, ...]] | bool | None = None
+
+
+class _Checkpointer(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    serde: _Serde = _Serde()
+
+
 class _File(BaseModel):
     """What is used of the file; LangGraph's CLI knows more fields, for building images."""
 
@@ -42,6 +52,7 @@ class _File(BaseModel):
     graphs: dict[str, str | GraphEntry]
     dependencies: list[str] = []
     env: str | dict[str, str] = {}
+    checkpointer: _Checkpointer = _Checkpointer()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +64,8 @@ class Project:
     folders: tuple[Path, ...]
     """Folders that the project's imports are found in."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    classes: tuple[tuple[str, ...], ...] = ()
+    """Module and name of classes that states may hold though no schema names them."""
 
     @property
     def descriptions(self) -> Mapping[str, str]:
@@ -87,6 +100,7 @@ def read(file: Path) -> Project:
         },
         folders=(root, *(root / one for one in parsed.dependencies if (root / one).is_dir())),
         environment=_environment(root, parsed.env, file),
+        classes=_classes(parsed.checkpointer.serde, file),
     )
 
 
@@ -144,6 +158,17 @@ def _module_name(project: Project, file: Path) -> str:
     """The same in every process and on every machine: stored states name their classes by it."""
     place = Path(os.path.relpath(file, project.file.parent)).as_posix()
     return f"motet_project_{file.stem}_{hashlib.sha256(place.encode()).hexdigest()[:12]}"
+
+
+def _classes(serde: _Serde, file: Path) -> tuple[tuple[str, ...], ...]:
+    told = serde.allowed_msgpack_modules
+    if told is True:
+        raise InvalidConfig(
+            str(file),
+            "checkpointer.serde.allowed_msgpack_modules: true would run whatever code a stored state names; "
+            'list the classes: [["module", "Name"], …]',
+        )
+    return tuple(told or ())
 
 
 def _environment(root: Path, declared: str | Mapping[str, str], file: Path) -> Mapping[str, str]:

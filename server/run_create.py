@@ -12,6 +12,7 @@ from motet.errors import InvalidInput
 from motet.graphs.approval import answers_by_id
 from motet.graphs.events import Mode
 from motet.memory.ports import Run, RunRequest, Thread
+from motet.memory.recall import whose
 from motet.observability.spans import current_traceparent
 from motet.server.services import Services
 
@@ -85,6 +86,8 @@ async def accept(thread_id: str, body: RunCreate, services: Services) -> Run:
     if body.command is None:
         services.graphs.check(assistant.graph_id, body.input)
     thread = await _thread(thread_id, body, services)
+    if thread.metadata.get("private") not in (None, False):
+        config = config.model_copy(update={"configurable": {**config.configurable, "private": True}})
     answers = _answers(thread, body)
     request = RunRequest(
         run_id=str(uuid7()),
@@ -137,7 +140,11 @@ def _check_text(body: RunCreate) -> None:
 
 
 def _check_configurable(configurable: dict[str, Any]) -> None:
-    """Keys by which LangGraph steers itself aren't a client's to set: they could reach another namespace."""
+    """Keys by which LangGraph steers itself aren't a client's to set: they could reach another namespace.
+
+    Ours, which say whose memories are used and whether any are, must make sense.
+    """
     for key, value in configurable.items():
         if key.startswith(("__", "checkpoint")):
             raise InvalidInput(f"config.configurable.{key}", value, "a key of the graph's own")
+    whose(configurable)

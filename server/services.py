@@ -8,25 +8,32 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.store.base import BaseStore
+
 from motet import calls
 from motet.errors import InvalidConfig
 from motet.graphs.registry import GraphRegistry
-from motet.memory.ports import EventReader, RunLifecycle, Threads, TrajectoryStore
+from motet.memory.ports import EventReader, FencedCheckpoints, RunLifecycle, Threads, TrajectoryStore
+from motet.memory.redis.cache import RedisCache
 from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.client import connect
 from motet.memory.redis.documents import RedisDocuments
+from motet.memory.redis.durability import strict
 from motet.memory.redis.events import RedisEvents
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.runs import RedisRuns
 from motet.memory.redis.scripts import Scripts
+from motet.memory.redis.store import RedisStore
 from motet.memory.redis.threads import RedisThreads
 from motet.memory.redis.trajectories import RedisTrajectories
-from motet.memory.serde import state_serializer
+from motet.memory.serde import encrypted_serializer, state_serializer
 from motet.observability import langsmith, setup
 from motet.observability.trajectory import redact
 from motet.server import langgraph_json
 from motet.server.crew import NOBODY, gathered
 from motet.server.logs import log_progress
+from motet.server.remembered import store_index
 from motet.server.settings import Settings, apply_environment
 from motet.server.store import redis_url
 from motet.tools.budget import Limits
@@ -42,6 +49,9 @@ class Services:
     runs: RunLifecycle
     events: EventReader
     trajectories: TrajectoryStore
+    checkpoints: FencedCheckpoints
+    store: BaseStore
+    """What outlives threads: memories, and whatever graphs put there."""
     telemetry: setup.Telemetry
     """Makes our own spans; makes none where tracing is off."""
     graphs: GraphRegistry
@@ -80,27 +90,41 @@ async def opened(
         declared = langgraph_json.load(project) if project else {}
         client = await connect(await resources.enter_async_context(redis_url(settings)))
         resources.push_async_callback(client.aclose)
-        keys, scripts = Keys(settings.tenant), Scripts(client)
+        keys = Keys(settings.tenant)
+        scripts = Scripts(client, durability=await strict(client) if settings.durability == "strict" else None)
+        serde = _serializer(settings, project.classes if project else ())
+        checkpoints = RedisCheckpointer(client, keys, serde, scripts=scripts)
         index = RedisDocuments(client, keys)
         crew = (
             await resources.enter_async_context(gathered(settings, workspace, index, progress)) if workspace else NOBODY
         )
+        store = RedisStore(client, keys, index=await store_index(crew.embeddings), scripts=scripts)
         yield Services(
             settings=settings,
             threads=RedisThreads(client, keys, scripts),
             runs=RedisRuns(client, keys, scripts, lease_s=settings.lease_seconds),
             events=RedisEvents(client, keys),
             trajectories=RedisTrajectories(client, keys),
+            checkpoints=checkpoints,
+            store=store,
             telemetry=telemetry,
             graphs=GraphRegistry(
                 {**crew.graphs, **declared},
-                RedisCheckpointer(client, keys, state_serializer()),
+                checkpoints,
+                store=store,
+                cache=RedisCache(client, keys, serde),
                 descriptions=project.descriptions if project else {},
                 checks={name: check for name, check in crew.checks.items() if name not in declared},
             ),
             limits=_limits(settings),
             notices=crew.notices,
         )
+
+
+def _serializer(settings: Settings, classes: Sequence[tuple[str, ...]]) -> SerializerProtocol:
+    if settings.aes_key is None:
+        return state_serializer(classes)
+    return encrypted_serializer(settings.aes_key.get_secret_value().encode(), classes)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import unquote
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -50,6 +50,8 @@ class Settings(BaseSettings):
 
     redis_url: SecretStr | None = None
     """`redis://`, `rediss://` or `unix://`; unset: an embedded server in the data directory."""
+    durability: Literal["normal", "strict"] = "normal"
+    """strict: a write is answered once it is on the server's disk, or on a replica where the disk can't be asked."""
     data_dir: Path = Field(default_factory=_default_data_dir)
     """Weights, the embedded server's files, the sample workspace."""
     tenant: str = Field(default="default", pattern=r"^[A-Za-z0-9_-]{1,64}$")
@@ -73,6 +75,8 @@ class Settings(BaseSettings):
 
     auth: SecretStr | None = None
     """The one key clients must send; unset: none, which binds to loopback only."""
+    aes_key: SecretStr | None = Field(default=None, validation_alias="LANGGRAPH_AES_KEY")
+    """Encrypts states; 16, 24 or 32 bytes. LangGraph's own name, as its savers read it."""
     max_body_bytes: AtLeastOne = 8_388_608
     """A larger request is refused unread with 413."""
 
@@ -108,7 +112,7 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> Sequence[str]:
         """Values that must be seen nowhere: our own, and those of the environment whose names or URLs say so."""
-        found = [one.get_secret_value() for one in (self.auth,) if one is not None]
+        found = [one.get_secret_value() for one in (self.auth, self.aes_key) if one is not None]
         told = dict(os.environ)
         if self.redis_url is not None:
             told["MOTET_REDIS_URL"] = self.redis_url.get_secret_value()

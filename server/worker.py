@@ -165,7 +165,8 @@ async def _stream(services: Services, claimed: Claimed, recorder: Recorder, even
         outgoing=Guard(services.settings.pii_rules).outgoing(),
     )
     try:
-        async with services.graphs.open(request.graph_id, plan.config()) as graph:
+        saver = services.checkpoints.for_claim(claimed.claim)
+        async with services.graphs.open(request.graph_id, plan.config(), checkpointer=saver) as graph:
             with intercepted([SecretMask(), recorder, Budget(services.limits)]):
                 async for event in stream(graph, plan):
                     events.add(event)

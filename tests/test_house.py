@@ -181,12 +181,13 @@ def test_no_package_registry_is_named() -> None:
 
 
 def test_the_locks_hold_what_the_project_asks_for() -> None:
-    """Each dependency is pinned, both locks pin the same versions, and none is forgotten after a change."""
+    """Each dependency is pinned, all locks pin the same versions, and none is forgotten after a change."""
     meta = project()
-    groups = meta["dependency-groups"]
-    run = [*meta["project"]["dependencies"], *meta["project"]["optional-dependencies"]["local"], *groups["build"]]
+    groups, extras = meta["dependency-groups"], meta["project"]["optional-dependencies"]
+    run = [*meta["project"]["dependencies"], *extras["local"], *extras["aes"], *groups["build"]]
     dev = [*run, *groups["test"], *groups["check"]]
     run_lock, dev_lock = packages("requirements.lock"), packages("requirements-dev.lock")
+    peers_lock = packages("requirements-peers.lock")
 
     def missing(wanted: list[str], lock: dict[str, str]) -> list[str]:
         names = [re.match(r"[\w.-]+", requirement) for requirement in wanted]
@@ -194,7 +195,9 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
 
     assert missing(run, run_lock) == []
     assert missing(dev, dev_lock) == []
+    assert missing([*dev, *groups["peers"]], peers_lock) == []
     assert {name for name in run_lock.keys() & dev_lock.keys() if run_lock[name] != dev_lock[name]} == set()
+    assert {name for name in dev_lock.keys() & peers_lock.keys() if dev_lock[name] != peers_lock[name]} == set()
     assert f"pip-{run_lock['pip']}-" in " ".join(tracked("deploy/bootstrap"))
 
 
@@ -281,13 +284,15 @@ def test_every_setting_is_in_the_guide() -> None:
     source = ast.parse(text_of("server/settings.py"))
     [settings] = [node for node in source.body if isinstance(node, ast.ClassDef) and node.name == "Settings"]
     fields = {
-        node.target.id
+        node.target.id: ast.unparse(node.value) if node.value else ""
         for node in settings.body
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     }
+    aliases = {name: re.search(r"validation_alias='(\w+)'", value) for name, value in fields.items()}
+    variables = {alias[1] if alias else f"MOTET_{name.upper()}" for name, alias in aliases.items()}
     guide = text_of("docs/guide.md")
 
-    assert {name for name in fields if f"`MOTET_{name.upper()}`" not in guide} == set()
+    assert {name for name in variables if f"`{name}`" not in guide} == set()
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -10,6 +10,7 @@ from motet.graphs.crew.parts import leans
 from motet.graphs.crew.routing import Decision
 from motet.graphs.crew.turn import Answered, Part, Turn
 from motet.graphs.state import Brief
+from motet.tools.untrusted import as_data
 
 MOST_HANDOFFS = 6
 """Parts of one turn that specialists may add by handing over; two that hand to each other end there."""
@@ -36,7 +37,15 @@ def assignment(
         state.get("context", "") if not before else before[-1] if leans(part["question"]) else ""
     )
     brief = Brief(context=context, problems=list(problems))
+    if remembered := state.get("remembered"):
+        brief["remembered"] = remembered
     return Assignment(part=number, attempt=attempt, question=part["question"], brief=brief, alone=alone)
+
+
+def remembered_for(brief: Brief | None) -> str:
+    """What the person had remembered, as a line of a prompt that marks it as data; empty if nothing bears on it."""
+    texts = "\n".join(brief.get("remembered", [])) if brief else ""
+    return f"Remembered of the person:\n{as_data(texts, source='memory')}\n" if texts else ""
 
 
 def may_be_repeated(state: Turn, number: int) -> str:

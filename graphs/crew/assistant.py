@@ -30,9 +30,11 @@ from motet.graphs.crew.assigning import Assignment, assignment, handed_over, may
 from motet.graphs.crew.composing import joined, supported
 from motet.graphs.crew.ending import ended_status, final_text, left_out
 from motet.graphs.crew.parts import leans, taken_apart
+from motet.graphs.crew.remembering import known_of_the_person, noted, recalled
 from motet.graphs.crew.report import build_report
 from motet.graphs.crew.routing import UNSURE, Card, Decision, ModelFactory, Router
-from motet.graphs.crew.turn import MOST_NOTES, REPEATS, Answered, Note, Part, Summary, Turn, Unsupported
+from motet.graphs.crew.turn import REPEATS, Answered, Note, Part, Summary, Turn, Unsupported
+from motet.graphs.crew.wishes import wishes_in
 from motet.graphs.guardrails import Guard, Guarded
 from motet.graphs.registry import Graph
 from motet.graphs.state import Claim, Conversation, Finding, State
@@ -110,6 +112,8 @@ class _Assistant:
             "question": "" if guarded.refused else guarded.text,
             "refused": guarded.text if guarded.refused else "",
             "context": "",
+            "remembered": [],
+            "told": [],
             "report": False,
             "parts": [],
             "answers": Overwrite([]),
@@ -125,21 +129,30 @@ class _Assistant:
         return guarded
 
     async def recall(self, state: Turn) -> Turn:
-        """What was said before, if the question leans on it; a question that stands alone is told nothing."""
-        notes, asked = state.get("notes", []), taken_apart(state.get("question", "")).questions
+        """Do what the person wishes remembered or forgotten, and bring what bears on the rest: of this thread only what
+        a question leans on, of others what the person had remembered; a question that stands alone is told no more.
+        """
+        turned = wishes_in(state.get("question", ""))
+        known = await recalled(turned, state)
+        notes, asked = state.get("notes", []), taken_apart(turned.rest).questions
         context = f"{notes[-1]['question']} {notes[-1]['answer']}" if notes and asked and leans(asked[0]) else ""
-        _step("recall", notes=len(notes), context=context)
-        return Turn(messages=[], context=context)
+        _step("recall", notes=len(notes), context=context, memories=len(known["remembered"]), **known)
+        return Turn(messages=[], question=turned.rest, context=context, **known)
 
     async def route(self, state: Turn) -> Turn:
-        """Take the turn apart and decide who takes each part."""
-        asked = taken_apart(state.get("question", ""))
+        """Take the turn apart and decide who takes each part; nobody, where only what is remembered answers it."""
+        question, told = state.get("question", ""), state.get("told", [])
+        asked = taken_apart(question)
+        questions = asked.questions if question.strip() else ()
+        known = known_of_the_person(question, state)
+        if known and len(questions) == 1 and (await self.team.router.best_guess(question))["confidence"] < UNSURE:
+            questions, told = (), [*told, known]
         parts = [
-            Part(number=number, question=question, decision=await self._decided(state, question))
-            for number, question in enumerate(asked.questions)
+            Part(number=number, question=one, decision=await self._decided(state, one))
+            for number, one in enumerate(questions)
         ]
         _step("route", parts=[{"question": part["question"], **part["decision"]} for part in parts])
-        return Turn(messages=[], parts=parts, report=asked.report)
+        return Turn(messages=[], parts=parts, told=told, report=asked.report)
 
     async def _decided(self, state: Turn, question: str) -> Decision:
         decision = await self.team.router.route(question)
@@ -158,7 +171,7 @@ class _Assistant:
         parts = [one for one in settled if one is not None and not isinstance(one, Guarded)]
         assigned = [(agent, part) for part in parts for agent in part["decision"]["agents"]]
         alone = len(assigned) == 1
-        now = Turn(messages=[], parts=parts, context=state.get("context", ""))
+        now = cast("Turn", {**state, "parts": parts})
         sends = [Send(agent, assignment(now, part["number"], alone=alone)) for agent, part in assigned]
         return Command(goto=sends or "compose", update={"parts": parts})
 
@@ -308,7 +321,7 @@ class _Assistant:
         held = [claim["text"] for one in state.get("answers", []) for claim in supported(one)]
         agents = [agent for part in parts for agent in part["decision"]["agents"]]
         note = Note(question=state.get("question", ""), answer=" ".join(held), agents=list(dict.fromkeys(agents)))
-        return Turn(messages=[], notes=[*state.get("notes", []), note][-MOST_NOTES:])
+        return noted(state, note)
 
 
 def _worker(specialist: Specialist) -> Any:

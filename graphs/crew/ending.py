@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from motet.graphs.correction import Status
 from motet.graphs.crew.composing import evidence, supported
+from motet.graphs.crew.remembering import said_before
 from motet.graphs.crew.turn import Answered, Turn
 from motet.graphs.state import Claim, Finding
 
@@ -40,13 +41,19 @@ def left_out(one: Answered) -> tuple[Finding, list[tuple[str, str]]]:
 
 
 def final_text(state: Turn) -> str:
-    """The turn's answer with its evidence, in the order of its questions; empty if nothing was asked."""
+    """What was done on the person's wishes, then the answer with its evidence, in the order of its questions.
+
+    Where nobody answers, what the person had remembered is said. Empty if nothing was asked.
+    """
     if refused := state.get("refused", ""):
         return refused
+    told = state.get("told", [])
     asked = [text for part in state.get("parts", []) if (text := _part_text(part["number"], state))]
-    if not asked and not state.get("report"):
+    if asked and not any(supported(one) for one in state.get("answers", [])):
+        asked += filter(None, [said_before(state.get("remembered", []))])
+    if not told and not asked and not state.get("report"):
         return "Nothing was left to answer."
-    return "\n\n".join(asked)
+    return "\n\n".join([*told, *asked])
 
 
 def ended_status(state: Turn, findings: Sequence[Finding]) -> Status:
@@ -57,7 +64,7 @@ def ended_status(state: Turn, findings: Sequence[Finding]) -> Status:
         status for part in state.get("parts", []) if (status := _best(part["number"], state, findings))
     ]
     if not best:
-        return "rejected"
+        return "ok" if state.get("told") else "rejected"
     if any(status in {"ok", "partial"} for status in best):
         return "ok" if all(status == "ok" for status in best) else "partial"
     return _first(best)

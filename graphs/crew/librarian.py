@@ -30,6 +30,7 @@ from pydantic import BaseModel, Field
 from motet.agents.structured import ask
 from motet.errors import BudgetExhausted, InvalidInput, ModelFailed, ToolFailed
 from motet.graphs.correction import Attempt, Status, stop_reason
+from motet.graphs.crew.assigning import remembered_for
 from motet.graphs.crew.passages import names_of, ranked, spoken_of, widened
 from motet.graphs.crew.sentences import ASKS_NUMBER, Sentence, fitting, holding, listed, quote_of
 from motet.graphs.numbers import numbers, worded
@@ -230,6 +231,7 @@ def _brief(state: Conversation) -> Brief:
 def _prompt(state: Reading) -> list[BaseMessage]:
     brief = _brief(state)
     before = f"Said before:\n{as_data(brief['context'], source='conversation')}\n" if brief["context"] else ""
+    before = f"{remembered_for(brief)}{before}"
     checked = "".join(f"\nAn earlier answer was wrong:\n{as_data(one, source='check')}" for one in brief["problems"])
     asked = f"{listed(state.get('sentences', []))}\n\n{before}Question: {state.get('question', '')}{checked}"
     if attempts := state.get("attempts", []):

@@ -35,6 +35,7 @@ from motet.agents.spec import AgentSpec
 from motet.agents.structured import MODEL_ERRORS, ask
 from motet.errors import BudgetExhausted, InvalidConfig, InvalidInput, ModelFailed, ToolFailed
 from motet.graphs.correction import Status
+from motet.graphs.crew.assigning import remembered_for
 from motet.graphs.gate import DECISION, ApprovalGate
 from motet.graphs.registry import Graph
 from motet.graphs.state import Brief, Claim, Conversation, Finding, Query, Quote, State, latest
@@ -284,6 +285,8 @@ def _told(question: str, brief: Brief | None) -> str:
     parts = [question]
     if brief and brief["context"]:
         parts.insert(0, f"What was said before:\n{as_data(brief['context'], source='the conversation')}")
+    if remembered := remembered_for(brief):
+        parts.insert(0, remembered.rstrip())
     if brief and brief["problems"]:
         wrong = as_data("\n".join(f"- {problem}" for problem in brief["problems"]), source="the check")
         parts.append(f"An earlier answer was refused:\n{wrong}\nAnswer so that this isn't wrong again.")

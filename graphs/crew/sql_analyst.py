@@ -28,6 +28,7 @@ from pydantic import BaseModel, Field
 from motet.agents.structured import MODEL_ERRORS, ask
 from motet.errors import BudgetExhausted, InvalidInput, ToolFailed
 from motet.graphs.correction import Attempt, Status, stop_reason
+from motet.graphs.crew.assigning import remembered_for
 from motet.graphs.crew.doubts import doubts, result_problem
 from motet.graphs.crew.linking import Link, described, link
 from motet.graphs.crew.wording import cell, plainly, table, unsupported
@@ -308,7 +309,8 @@ def _first_sentence(problem: str) -> str:
 
 def _before(state: Linked) -> str:
     context = state["brief"]["context"] if "brief" in state else ""
-    return f"Said before:\n{as_data(context, source='conversation')}\n" if context else ""
+    said = f"Said before:\n{as_data(context, source='conversation')}\n" if context else ""
+    return f"{remembered_for(state.get('brief'))}{said}"
 
 
 def _checked(state: Linked) -> str:

@@ -10,7 +10,10 @@ from motet.graphs.crew.routing import Decision
 from motet.graphs.state import Claim, Finding, State
 
 MOST_NOTES = 20
-"""Turns that are remembered; older ones are forgotten, but stay in the thread's history."""
+"""Turns that are remembered; a line is kept of older ones, and all of them stay in the thread's history."""
+
+MOST_EARLIER = 200
+"""Such lines; even older turns stay in the thread's history only."""
 
 REPEATS = 2
 """How often one answer goes back to its specialist."""
@@ -85,6 +88,10 @@ class Turn(State):
     """Why the turn isn't worked on; empty if it is."""
     context: NotRequired[str]
     """What was said before that the question leans on; empty if it stands alone."""
+    remembered: NotRequired[list[str]]
+    """What the person had remembered in other conversations that bears on the question, best first."""
+    told: NotRequired[list[str]]
+    """What was done on the person's wish to remember, forget or recall; said before any answer."""
     report: NotRequired[bool]
     """Whether what is found shall be saved."""
     parts: NotRequired[list[Part]]
@@ -92,3 +99,5 @@ class Turn(State):
     summaries: NotRequired[list[Summary]]
     notes: NotRequired[list[Note]]
     """Earlier turns, oldest first; at most MOST_NOTES."""
+    earlier: NotRequired[list[str]]
+    """A line of each turn before those, oldest first; at most MOST_EARLIER."""

@@ -17,6 +17,9 @@ def chat(
     assistant: Annotated[str | None, typer.Option(help="A graph's name; the server's first by default.")] = None,
     workspace: options.Workspace = None,
     config: options.Config = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="A new thread that remembers nothing for others, and recalls nothing.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Talk with an assistant: watch its work, answer its questions, decide what it may do.
@@ -30,6 +33,8 @@ def chat(
 
     if url is not None and (workspace is not None or config is not None):
         raise InvalidConfig("--url", "a running server has its own workspace and config; leave them out")
+    if private and thread is not None:
+        raise InvalidConfig("--private", "a thread is private from its beginning, or not at all; leave --thread out")
     loaded = settings.load()
     own_data = loaded.data_dir if url is None and "data_dir" in loaded.model_fields_set else None
     talk = chatting.chat_in_json if as_json else chatting.chat
@@ -37,6 +42,7 @@ def chat(
         Where(url=url, workspace=workspace, config=config, data_dir=own_data),
         loaded,
         thread_id=thread,
+        private=private,
         assistant=assistant,
         question=question,
     )

@@ -24,13 +24,19 @@ DONE, FAILED, WAITS, LEFT = 0, 1, 3, 130
 
 
 def chat(
-    where: Where, settings: Settings, *, thread_id: str | None, assistant: str | None, question: str | None
+    where: Where,
+    settings: Settings,
+    *,
+    thread_id: str | None,
+    assistant: str | None,
+    question: str | None,
+    private: bool = False,
 ) -> int:
     """Talk until the person leaves, or answer `question`; returns the exit code."""
     screen = Screen(Console(highlight=False))
     try:
         _prepare(where, settings, screen)
-        with opened(where, settings, screen, thread_id=thread_id, assistant=assistant) as session:
+        with opened(where, settings, screen, thread_id=thread_id, assistant=assistant, private=private) as session:
             talk = _Talk(session, screen, where, known=thread_id is not None)
             try:
                 return talk.once(question) if question is not None else talk.on()
@@ -45,12 +51,18 @@ def chat(
 
 
 def chat_in_json(
-    where: Where, settings: Settings, *, thread_id: str | None, assistant: str | None, question: str | None
+    where: Where,
+    settings: Settings,
+    *,
+    thread_id: str | None,
+    assistant: str | None,
+    question: str | None,
+    private: bool = False,
 ) -> int:
     """One JSON object a line: each event, then the summary; what is meant for people goes to standard error."""
     screen = Screen(Console(stderr=True, highlight=False))
     _prepare(where, settings, screen)
-    with opened(where, settings, screen, thread_id=thread_id, assistant=assistant) as session:
+    with opened(where, settings, screen, thread_id=thread_id, assistant=assistant, private=private) as session:
         before = session.situation() if thread_id else None
         seen = Account()
 

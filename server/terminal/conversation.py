@@ -75,7 +75,9 @@ class Conversation:
         self._url = url
 
     @classmethod
-    async def open(cls, url: str, *, key: str | None, thread_id: str | None, assistant: str | None) -> Self:
+    async def open(
+        cls, url: str, *, key: str | None, thread_id: str | None, assistant: str | None, private: bool = False
+    ) -> Self:
         """Go on with a thread, or make a new one.
 
         Args:
@@ -83,14 +85,16 @@ class Conversation:
             key: sent as `x-api-key`; None sends none.
             thread_id: the thread to go on with; None makes one.
             assistant: a graph's name or an assistant's id; None takes the thread's own, else the server's first.
+            private: whether a new thread leaves no memories and gets none.
         """
         await _reach(url)
         client = get_client(url=url, api_key=key)
         try:
             with _speaking(url):
-                thread: Json = cast(
-                    "Json", await (client.threads.get(thread_id) if thread_id else client.threads.create())
-                )
+                if thread_id:
+                    thread = cast("Json", await client.threads.get(thread_id))
+                else:
+                    thread = cast("Json", await client.threads.create(metadata={"private": True} if private else None))
                 chosen = assistant or (thread.get("metadata") or {}).get("graph_id") or await _first(client)
         except BaseException:
             await client.aclose()

@@ -131,9 +131,17 @@ class Session:
 
 @contextmanager
 def opened(
-    where: Where, settings: Settings, screen: Screen, *, thread_id: str | None, assistant: str | None
+    where: Where,
+    settings: Settings,
+    screen: Screen,
+    *,
+    thread_id: str | None,
+    assistant: str | None,
+    private: bool = False,
 ) -> Generator[Session]:
     """A session on a thread of the server that `where` names; a server of our own is stopped at the end.
+
+    A new thread is `private` if that is said: nothing is remembered from it, and nothing recalled into it.
 
     Raises:
         ServerUnavailable, ServerRefused.
@@ -149,7 +157,8 @@ def opened(
             ending.callback(lambda: _stop(runner, server, screen))
             url, told = server.url, server.told
         key = settings.auth.get_secret_value() if settings.auth else None
-        conversation = runner.run(Conversation.open(url, key=key, thread_id=thread_id, assistant=assistant))
+        opening = Conversation.open(url, key=key, thread_id=thread_id, assistant=assistant, private=private)
+        conversation = runner.run(opening)
         ending.callback(lambda: runner.run(conversation.aclose()))
         screen.close()
         yield Session(runner, conversation, screen, told)

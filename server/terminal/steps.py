@@ -114,6 +114,8 @@ class Steps:
                 if number := int(told.get("notes") or 0):
                     context = in_short(str(told.get("context") or ""))
                     self._screen.step(f"remembers {_counted(number, 'earlier turn')}{f': {context}' * bool(context)}")
+                for one in cast("Sequence[str]", told.get("remembered") or ()):
+                    self._screen.step(f"recalls “{in_short(one)}”")
             case "route":
                 self._route([one for one in cast("Sequence[Json]", told.get("parts") or ()) if one])
             case "handoff":

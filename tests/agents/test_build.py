@@ -168,7 +168,7 @@ async def test_the_loop_fits_into_its_recursion_limit() -> None:
         messages = await run(agent)
 
     assert messages[-1].text == "Rain."
-    assert (agent.config or {}).get("recursion_limit") == 22 * 14
+    assert (agent.config or {}).get("recursion_limit") == 22 * 16
 
 
 async def test_the_runs_budget_goes_before_the_agents_limits() -> None:

@@ -79,10 +79,11 @@ def recall(store: BaseStore) -> Recall:
     return Recall(store)
 
 
-@pytest.fixture
-def by_meaning(redis: Redis, keys: Keys, meaning: Meaning) -> Recall:
-    """Memories in Redis, with vectors."""
-    return Recall(RedisStore(redis, keys, index=index(meaning)))
+@pytest.fixture(params=["memory", "redis"])
+def by_meaning(request: pytest.FixtureRequest, redis: Redis, keys: Keys, meaning: Meaning) -> Recall:
+    """Memories with vectors."""
+    chosen = index(meaning)
+    return Recall(InMemoryStore(index=chosen) if request.param == "memory" else RedisStore(redis, keys, index=chosen))
 
 
 def source(message: str = "m1", thread: str = "t1", at: str = "2026-11-22T10:00:00+00:00") -> Provenance:

@@ -13,6 +13,7 @@ from motet.graphs.crew import assistant
 from motet.server.declared import TAKEN, TOOLS
 from motet.tools import reports, sql
 from motet.tools.documents import tools
+from motet.tools.memory import memory_tools
 
 RIGHT = "name: buyer\ndescription: Compares offers.\ninstructions: Compare.\ntools: [query_workspace]\n"
 
@@ -91,4 +92,4 @@ def test_no_agent_takes_a_name_of_the_assistants(tmp_path: Path) -> None:
 
 def test_the_tools_that_may_be_named_are_those_there_are() -> None:
     """The list that is checked against has the names under which the tools are made."""
-    assert {sql.NAME, reports.NAME, tools.SEARCH, tools.READ} == TOOLS
+    assert {sql.NAME, reports.NAME, tools.SEARCH, tools.READ, *(one.name for one in memory_tools())} == TOOLS

@@ -24,6 +24,10 @@ from motet.server import langgraph_json
         ('{"graphs": {"a": "./bad.py:graph"}}', "ZeroDivisionError"),
         ('{"graphs": {"a": "./good.py:other"}}', "no attribute 'other'"),
         ('{"graphs": {"a": "./good.py:graph"}, "env": "missing.env"}', "missing.env"),
+        (
+            '{"graphs": {"a": "./good.py:graph"}, "checkpointer": {"serde": {"allowed_msgpack_modules": true}}}',
+            "list the classes",
+        ),
     ],
 )
 def test_a_broken_project_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -62,3 +66,13 @@ def test_both_forms_of_an_entry_and_of_env_are_read(tmp_path: Path) -> None:
         "b": ("x:z", "said"),
     }
     assert project.environment == {"A": "1", "B": "two words"}
+
+
+def test_classes_of_states_are_read(tmp_path: Path) -> None:
+    """Classes that no schema names are allowed by module and name, in the field LangGraph's own CLI has."""
+    config = tmp_path / "langgraph.json"
+    config.write_text(
+        '{"graphs": {"a": "m:g"}, "checkpointer": {"serde": {"allowed_msgpack_modules": [["decimals", "Money"]]}}}'
+    )
+
+    assert langgraph_json.read(config).classes == (("decimals", "Money"),)

@@ -83,6 +83,13 @@ def test_the_parts_of_a_question_are_told_one_by_one() -> None:
     ]
 
 
+def test_what_is_recalled_is_shown() -> None:
+    """Each memory that goes to the specialists, in the person's own words."""
+    recalled = own("recall", notes=0, context="", memories=1, remembered=["I report in euros"])
+
+    assert shown(recalled) == ["  ● assistant", "    recalls “I report in euros”"]
+
+
 def test_the_answer_is_shown_once_and_last() -> None:
     """A specialist's words are findings among the steps; only the assistant's are the answer, whoever repeats them."""
     lines = shown(
