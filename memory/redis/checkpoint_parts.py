@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 FANOUT = 16
 """Digests a node holds."""
@@ -17,38 +18,26 @@ LEAF, NODE, SEALED = b"\0", b"\1", b"\2"
 """First byte of a stored part: elements, digests, or encrypted elements."""
 
 
-class Part:
+class Part(NamedTuple):
     """A leaf or a node, named by its content."""
 
-    __slots__ = ("content", "digest", "kind")
-
-    def __init__(self, kind: bytes, content: bytes, digest: bytes) -> None:
-        self.kind = kind
-        self.content = content
-        self.digest = digest
-
-    @classmethod
-    def of(cls, kind: bytes, content: bytes, key: bytes) -> Part:
-        """`key`: of the hash, where the content is encrypted; else empty."""
-        return cls(kind, content, blake2b(content, digest_size=DIGEST_BYTES, key=key, person=kind).digest())
+    kind: bytes
+    content: bytes
+    digest: bytes
 
 
-class Item:
-    """A serialised element, with the leaf that it is if it is long enough to be one of its own."""
+Item = Part | bytes
+"""A serialised element: a leaf of its own if it is long enough, else its bytes."""
 
-    __slots__ = ("data", "leaf")
 
-    def __init__(self, data: bytes, key: bytes) -> None:
-        self.data = data
-        self.leaf = Part.of(LEAF, data, key) if len(data) >= LEAF_BYTES else None
+def part_of(kind: bytes, content: bytes, key: bytes) -> Part:
+    """`key`: of the hash, where the content is encrypted; else empty."""
+    return Part(kind, content, blake2b(content, digest_size=DIGEST_BYTES, key=key, person=kind).digest())
 
-    @classmethod
-    def stored(cls, leaf: Part) -> Item:
-        """The element that is the whole of a stored leaf."""
-        item = cls.__new__(cls)
-        item.data = leaf.content
-        item.leaf = leaf
-        return item
+
+def item_of(data: bytes, key: bytes) -> Item:
+    """An element's serialised bytes as an item; `key` as in `part_of`."""
+    return part_of(LEAF, data, key) if len(data) >= LEAF_BYTES else data
 
 
 def leaves(items: Sequence[Item], key: bytes) -> Iterator[Part]:
@@ -56,16 +45,17 @@ def leaves(items: Sequence[Item], key: bytes) -> Iterator[Part]:
     gathered: list[bytes] = []
     size = 0
     for item in items:
-        if item.leaf is not None and not gathered:
-            yield item.leaf
+        if isinstance(item, Part) and not gathered:
+            yield item
             continue
-        gathered.append(item.data)
-        size += len(item.data)
+        data = item.content if isinstance(item, Part) else item
+        gathered.append(data)
+        size += len(data)
         if size >= LEAF_BYTES:
-            yield Part.of(LEAF, b"".join(gathered), key)
+            yield part_of(LEAF, b"".join(gathered), key)
             gathered, size = [], 0
     if gathered:
-        yield Part.of(LEAF, b"".join(gathered), key)
+        yield part_of(LEAF, b"".join(gathered), key)
 
 
 def tree(level: list[Part], key: bytes) -> tuple[int, list[Part], list[Part]]:
@@ -74,7 +64,7 @@ def tree(level: list[Part], key: bytes) -> tuple[int, list[Part], list[Part]]:
     depth = 0
     while len(level) > FANOUT:
         digests = [part.digest for part in level]
-        level = [Part.of(NODE, b"".join(digests[at : at + FANOUT]), key) for at in range(0, len(digests), FANOUT)]
+        level = [part_of(NODE, b"".join(digests[at : at + FANOUT]), key) for at in range(0, len(digests), FANOUT)]
         parts += level
         depth += 1
     return depth, level, parts

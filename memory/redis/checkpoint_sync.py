@@ -20,7 +20,11 @@ from motet.memory.redis.bridge import Bridge
 
 
 class SynchronousSaver(BaseCheckpointSaver[str]):
-    """For `graph.invoke` and its kind. Each method raises what its namesake does, and what `Bridge.run` does."""
+    """For `graph.invoke` and its kind. Each method raises what its namesake does, and what `Bridge.run` does.
+
+    LangGraph's synchronous loop hands over writes and checkpoints from threads of a pool: they're stored in the order
+    in which they arrive here, which is not always the one in which the graph made them.
+    """
 
     def __init__(self, *, serde: SerializerProtocol) -> None:
         super().__init__(serde=serde)

@@ -20,6 +20,8 @@ from motet.memory.redis.client import answering
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.scripts import Argument, Scripts
 
+_INDEX_OUTLIVES_MS = 7 * 24 * 3600 * 1000
+
 Parts = Mapping[bytes, bytes]
 """Leaves and nodes of shared values, by digest."""
 
@@ -34,7 +36,7 @@ class Place(NamedTuple):
     def of(cls, config: RunnableConfig) -> Self:
         """Raises InvalidInput for a name with NUL in it, which ends names here."""
         told = config.get("configurable", {})
-        place = cls(str(told["thread_id"]), str(told.get("checkpoint_ns", "")))
+        place = cls(str(told["thread_id"]), str(told.get("checkpoint_ns") or ""))
         for field, name in zip(("thread_id", "checkpoint_ns"), place, strict=True):
             named(field, name)
         return place
@@ -139,7 +141,7 @@ class Table:
         isn't the parent, else ""; and whether this is the run's first checkpoint that the thread has.
         """
         args: list[Argument] = [
-            *(_epoch(claim), self._ttl, place.namespace, record.id, record.parent, record.checkpoint),
+            *(_epoch(claim, place.thread_id), self._ttl, place.namespace, record.id, record.parent, record.checkpoint),
             *(record.metadata, record.run_id, "\0".join(record.walked), int(follows)),
             *(len(record.refs), *record.refs, len(values)),
         ]
@@ -152,7 +154,7 @@ class Table:
 
     async def put_writes(self, claim: Claim | None, place: Place, id: str, writes: Sequence[Write]) -> None:
         """Record what a task wrote on top of a checkpoint. One round trip. Raises StaleClaim."""
-        args: list[Argument] = [_epoch(claim), self._ttl]
+        args: list[Argument] = [_epoch(claim, place.thread_id), self._ttl]
         for write in writes:
             args += [
                 f"{place.namespace}\0{id}\0{write.task_id}\0{write.idx}",
@@ -166,7 +168,7 @@ class Table:
         """The checkpoints of those ids that there are, "" being the newest, and the parts of their values."""
         read, found = await self._read("checkpoint_read", place.thread_id, [self._refresh, place.namespace, *ids])
         with reading(place):
-            return [_read(one) for one in read], _pairs(found)
+            return [_read(one) for one in read], _parts(found)
 
     async def page(self, place: Place, size: int, *, before: str = "", below: str = "") -> Page:
         """Ids put before the id `before`, or of a page that ended `below`, newest first. One round trip."""
@@ -185,7 +187,7 @@ class Table:
         )
         with reading(place):
             ancestors = [(_values(held), [Write.of(one) for one in written]) for held, written in reply[1]]
-            return reply[0].decode(), ancestors, _pairs(reply[2])
+            return reply[0].decode(), ancestors, _parts(reply[2])
 
     async def namespaces(self, thread_id: str) -> list[str]:
         """Namespaces with checkpoints. One round trip."""
@@ -200,10 +202,14 @@ class Table:
         return sorted(self._keys.thread_id(key.decode()) for key in found)
 
     async def index_run(self, run_id: str, thread_id: str) -> None:
-        """Note that a run writes to a thread, before it does. One round trip, in the run's slot."""
+        """Note that a run writes to a thread, before it does. One round trip, in the run's slot.
+
+        Where threads expire, the note outlives them: later runs may keep the thread alive, and don't renew it.
+        """
+        ttl = str(int(self._ttl) + _INDEX_OUTLIVES_MS) if self._ttl else ""
         with answering(self._client):
             key = self._keys.threads_of_run(run_id)
-            await self._scripts.run("checkpoint_index", keys=[key], args=[thread_id, self._ttl])
+            await self._scripts.run("checkpoint_index", keys=[key], args=[thread_id, ttl])
 
     async def forget_run(self, claim: Claim | None, run_id: str) -> None:
         """Forget a run's checkpoints, on whatever threads; the index last, so that it can be repeated after a crash."""
@@ -222,14 +228,17 @@ class Table:
 
     async def delete(self, claim: Claim | None, thread_id: str) -> None:
         """Delete all keys of the thread's checkpoints, and its runs' index. Two round trips. Raises StaleClaim."""
-        runs = await self._run("checkpoint_delete", thread_id, [_epoch(claim)])
+        runs = await self._run("checkpoint_delete", thread_id, [_epoch(claim, thread_id)])
         if runs is None:
             raise _stale(claim)
         await self._index(runs, thread_id, present=False)
 
-    async def copy(self, source: str, target: str) -> None:
-        """Replace the target's checkpoints by the source's, if that has any; they live as long. Three trips or four."""
-        theirs, ours = self._keys.checkpoints(source)[:-1], self._keys.checkpoints(target)[:-1]
+    async def copy(self, claim: Claim | None, source: str, target: str) -> None:
+        """Replace the target's checkpoints by the source's, if that has any; they live as long. Three trips or four.
+
+        Raises StaleClaim.
+        """
+        theirs = self._keys.checkpoints(source)[:-1]
         with answering(self._client):
             async with self._client.pipeline(transaction=True) as pipe:
                 for key in theirs:
@@ -240,9 +249,10 @@ class Table:
             if dumps[0] is None:
                 return
             await self._index(runs, target, present=True)
-            replaced = await self._scripts.run(
-                "checkpoint_restore", keys=ours, args=[max(ttl_ms, 0), *(dump or b"" for dump in dumps)]
-            )
+        given = [_epoch(claim, target), max(ttl_ms, 0), *(dump or b"" for dump in dumps)]
+        replaced = await self._run("checkpoint_restore", target, given)
+        if replaced is None:
+            raise _stale(claim)
         await self._index(set(replaced) - set(runs), target, present=False)
 
     async def _index(self, run_ids: Iterable[bytes], thread_id: str, *, present: bool) -> None:
@@ -256,7 +266,7 @@ class Table:
                 await pipe.execute()
 
     async def _drop(self, claim: Claim | None, thread_id: str, which: str, *run_ids: str) -> None:
-        if await self._run("checkpoint_drop", thread_id, [_epoch(claim), which, *run_ids]) < 0:
+        if await self._run("checkpoint_drop", thread_id, [_epoch(claim, thread_id), which, *run_ids]) < 0:
             raise _stale(claim)
 
     async def _run(self, script: str, thread_id: str, args: Sequence[Argument]) -> Any:
@@ -283,8 +293,9 @@ def named(field: str, name: str) -> str:
     return name
 
 
-def _epoch(claim: Claim | None) -> str | int:
-    return "" if claim is None else claim.epoch
+def _epoch(claim: Claim | None, thread_id: str) -> str | int:
+    """Empty on other threads than the claim's: their epochs are others' and can't be compared."""
+    return claim.epoch if claim is not None and claim.thread_id == thread_id else ""
 
 
 def _stale(claim: Claim | None) -> StaleClaim:
@@ -294,10 +305,9 @@ def _stale(claim: Claim | None) -> StaleClaim:
 
 def _read(row: Sequence[Any]) -> Read:
     id, parent, checkpoint, metadata, held, writes = row
-    found = [(cast("bytes", name).partition(b"\0")[0].decode(), value) for name, value in _pairs(held).items()]
-    for channel, value in found:
-        if value is None:
-            raise KeyError(f"the value of channel {channel}")
+    if None in held:
+        raise KeyError("the value of a channel")
+    found = [(name.partition(b"\0")[0].decode(), value) for name, value in zip(held[::2], held[1::2], strict=True)]
     return Read(
         id.decode(),
         parent.decode(),
@@ -312,5 +322,11 @@ def _values(flat: Sequence[bytes]) -> Sequence[tuple[str, bytes]]:
     return [(channel.decode(), value) for channel, value in zip(flat[::2], flat[1::2], strict=True)]
 
 
-def _pairs(flat: Sequence[bytes]) -> Parts:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+def _parts(tables: Sequence[Sequence[bytes | None]]) -> Parts:
+    """From tables of digests and of bytes by turns; what isn't there is left out."""
+    return {
+        cast("bytes", digest): stored
+        for digests, bytes_ in zip(tables[::2], tables[1::2], strict=True)
+        for digest, stored in zip(digests, bytes_, strict=True)
+        if stored is not None
+    }

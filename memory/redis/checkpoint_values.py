@@ -16,6 +16,7 @@ Bytes of a part: 0 and a leaf's elements, 1 and a node's digests, or 2 and an en
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from langchain_core.messages import BaseMessage
@@ -24,7 +25,19 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from motet.memory.redis.checkpoint_parts import LEAF, LEAF_BYTES, NODE, SEALED, Item, Part, digests_in, leaves, tree
+from motet.memory.redis.checkpoint_parts import (
+    DIGEST_BYTES,
+    LEAF,
+    LEAF_BYTES,
+    NODE,
+    SEALED,
+    Item,
+    Part,
+    digests_in,
+    item_of,
+    leaves,
+    tree,
+)
 from motet.memory.redis.packed_messages import PackedMessages
 from motet.memory.serde import digest_key
 
@@ -91,8 +104,10 @@ class ValueFormat:
                 return self._tree(items)
         return _WHOLE + self.dump(value), ()
 
-    def load_value(self, stored: bytes, parts: Mapping[bytes, bytes]) -> Any:
+    def load_value(self, stored: bytes, parts: Mapping[bytes, bytes], *, goes_on: bool = False) -> Any:
         """What `dump_value` was given; `parts` are stored parts by digest.
+
+        `goes_on`: a run goes on from it, so what its messages were stored as is kept in mind.
 
         Raises:
             LookupError, ValueError: a part is missing, or isn't what its name says.
@@ -102,17 +117,17 @@ class ValueFormat:
             return self.load(stored[1:])
         depth, count, level = stored[1], int.from_bytes(stored[2:10], "big"), list(digests_in(stored[10:]))
         for _ in range(depth):
-            level = [child for digest in level for child in digests_in(parts[digest][1:])]
-        leaves = [Part(LEAF, self._opened(parts[digest], digest), digest) for digest in level]
+            level = [child for digest in level for child in digests_in(_node(parts[digest]))]
+        stored_leaves = [parts[digest] for digest in level]
+        contents = [self._opened(leaf, digest) for leaf, digest in zip(stored_leaves, level, strict=True)]
         assert self._plain is not None
-        whole = b"".join([_array_of(count), *(leaf.content for leaf in leaves)])
-        value = self._plain.loads_typed(("msgpack", whole))
-        if len(leaves) == count:
-            for element, leaf in zip(value, leaves, strict=True):
-                # What was stored before there was a key is encrypted the next time, under another name.
-                as_now = (parts[leaf.digest][:1] == SEALED) == (self._cipher is not None)
-                if as_now and isinstance(element, BaseMessage):
-                    self._packed.note(element, Item.stored(leaf))
+        value = self._plain.loads_typed(("msgpack", b"".join([_array_of(count), *contents])))
+        if goes_on and len(level) == count:
+            # What was stored before there was a key is encrypted the next time, under another name.
+            now = LEAF if self._cipher is None else SEALED
+            for element, leaf, content, digest in zip(value, stored_leaves, contents, level, strict=True):
+                if isinstance(element, BaseMessage) and leaf[:1] == now:
+                    self._packed.note(element, Part(LEAF, content, digest))
         return value
 
     def bytes_of(self, part: Part) -> bytes:
@@ -122,13 +137,14 @@ class ValueFormat:
         cipher, sealed = self._cipher.encrypt(part.content)
         return b"%b%b\0%b" % (SEALED, cipher.encode(), sealed)
 
-    def _opened(self, stored: bytes, digest: bytes) -> bytes:
+    def _opened(self, leaf: bytes, digest: bytes) -> bytes:
         """A leaf's elements; those from before there was a key are read, too."""
-        if stored[:1] != SEALED:
-            if stored[:1] != LEAF or Part.of(LEAF, stored[1:], b"").digest != digest:
+        if leaf[:1] != SEALED:
+            content = leaf[1:]
+            if leaf[:1] != LEAF or blake2b(content, digest_size=DIGEST_BYTES, person=LEAF).digest() != digest:
                 raise ValueError(f"part {digest.hex()} isn't what its name says")
-            return stored[1:]
-        cipher, _, sealed = stored[1:].partition(b"\0")
+            return content
+        cipher, _, sealed = leaf[1:].partition(b"\0")
         if self._cipher is None:
             return self.serde.loads_typed((f"msgpack+{cipher.decode()}", sealed))
         return self._cipher.decrypt(cipher.decode(), sealed)
@@ -136,6 +152,7 @@ class ValueFormat:
     def _items(self, plain: JsonPlusSerializer, value: list[Any]) -> list[Item] | None:
         """Each element's MessagePack; None where the serializer has another format for one, or all are short."""
         items: list[Item] = []
+        short = 0
         for element in value:
             is_message = isinstance(element, BaseMessage)
             item = self._packed.find(element) if is_message else None
@@ -143,16 +160,23 @@ class ValueFormat:
                 kind, data = plain.dumps_typed([element])
                 if kind != "msgpack":
                     return None
-                item = Item(data[1:], self._key)
+                item = item_of(data[1:], self._key)
                 if is_message:
                     self._packed.note(element, item)
+            short += 0 if isinstance(item, Part) else len(item)
             items.append(item)
-        return items if sum(len(item.data) for item in items) >= LEAF_BYTES else None
+        return items if short >= LEAF_BYTES or any(isinstance(item, Part) for item in items) else None
 
     def _tree(self, items: Sequence[Item]) -> tuple[bytes, Sequence[Part]]:
         depth, top, parts = tree(list(leaves(items, self._key)), self._key)
         digests = b"".join(part.digest for part in top)
         return b"%b%c%b%b" % (_LIST, depth, len(items).to_bytes(8, "big"), digests), parts
+
+
+def _node(stored: bytes) -> bytes:
+    if stored[:1] != NODE:
+        raise ValueError("a part that should be a node is none")
+    return stored[1:]
 
 
 def ref(channel: str, version: str | float) -> str:

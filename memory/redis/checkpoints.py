@@ -88,7 +88,9 @@ class RedisCheckpointer(SynchronousSaver):
             keys: names of the tenant's keys.
             serde: the strict `state_serializer()` unless given.
             ttl_s: seconds after the last write in which a thread's checkpoints all vanish together; never while
-                the thread waits for a person. None keeps them.
+                the thread's root graph waits at an `interrupt()`. None keeps them. A static breakpoint
+                (`interrupt_before`) leaves no trace in what is saved, so a thread that stopped there does expire. A
+                run can be forgotten by its id for `ttl_s` and a week after its first checkpoint.
             refresh_on_read: whether reading counts like writing.
             scripts: shared with other adapters of this client.
         """
@@ -138,8 +140,10 @@ class RedisCheckpointer(SynchronousSaver):
         """The same saver, each write of which carries the claim's epoch.
 
         A write with an older epoch than the thread's is refused in the script that would do it and changes
-        nothing: it raises StaleClaim. Costs nothing; the client and what is known of the server are shared.
+        nothing: it raises StaleClaim. Writes to other threads than the claim's are as without one. Costs nothing;
+        the client and what is known of the server are shared.
         """
+        _ = self._format  # made before it is copied, so that it is shared
         fenced = copy.copy(self)
         fenced._claim = claim  # noqa: SLF001 - it is one of ours
         return fenced
@@ -217,7 +221,7 @@ class RedisCheckpointer(SynchronousSaver):
             self._newest.discard(place, wanted)
         else:
             self._newest.add(place, [read[0].id])
-        return tuple_of(place, read[0], parts, self._format)
+        return tuple_of(place, read[0], parts, self._format, goes_on=True)
 
     async def alist(
         self,
@@ -297,9 +301,9 @@ class RedisCheckpointer(SynchronousSaver):
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Replace the target's checkpoints by a copy of the source's whole history; nothing if that has none.
 
-        What is read is of one moment, and so is what is written. The bytes pass through this process.
+        What is read is of one moment, and so is what is written; the bytes pass through here. Raises StaleClaim.
         """
-        await self._table.copy(source_thread_id, target_thread_id)
+        await self._table.copy(self._claim, source_thread_id, target_thread_id)
         self._stored.forget(target_thread_id)
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
@@ -367,7 +371,7 @@ class RedisCheckpointer(SynchronousSaver):
             threads = await self._table.threads()
         else:
             place = Place.of(config)
-            if "checkpoint_ns" in config.get("configurable", {}):
+            if config.get("configurable", {}).get("checkpoint_ns") is not None:
                 return [place]
             threads = [place.thread_id]
         return [Place(thread, namespace) for thread in threads for namespace in await self._table.namespaces(thread)]

@@ -71,7 +71,7 @@ class Keys:
         return key.removeprefix(f"{self.prefix}:{{{self.tenant}:").removesuffix("}:cp:ids")
 
     def threads_of_run(self, run_id: str) -> str:
-        """SET of the threads with checkpoints of a run. TTL if the saver has one; goes with the last thread."""
+        """SET of the threads with a run's checkpoints. Goes with the last one; TTL, a week more, if a saver has one."""
         return f"{self.prefix}:{{{self.tenant}:{run_id}}}:threads"
 
     def cached(self, namespace: str, part: str) -> str:

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 
-import pytest
 import pytest_asyncio
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.graph import START, StateGraph
@@ -50,7 +49,7 @@ async def test_round_trips(redis: Redis, keys: Keys, redis_url: str) -> None:
     assert saver.resent == 1
 
 
-async def test_a_resent_checkpoint_is_counted(redis: Redis, keys: Keys, redis_url: str) -> None:
+async def test_a_resent_checkpoint_is_counted(keys: Keys, redis_url: str) -> None:
     """Whoever collects metrics sees how often checkpoints were sent twice."""
     script = """
 import asyncio, json, sys
@@ -71,6 +70,7 @@ async def main():
         async with RedisCheckpointer.from_url(sys.argv[1], Keys(sys.argv[2], sys.argv[3])) as other:
             await other.adelete_thread("t")
         await put(saver, config, list=["x" * 300, "y"])
+        await saver.adelete_thread("t")
     (metric,) = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics
     print(json.dumps([metric.name, sum(point.value for point in metric.data.data_points)]))
 
@@ -158,7 +158,7 @@ async def test_a_turn_costs_what_it_adds(server: Redis, keys: Keys) -> None:
     late = await cost_around(400)
 
     assert len((await graph.aget_state(config)).values["messages"]) == (400 + AVERAGED // 2) * 4
-    print(f"RAM {early[0]:.0f} -> {late[0]:.0f}, disk {early[1]:.0f} -> {late[1]:.0f} bytes a turn")  # noqa: T201
+    print(f"RAM {early[0]:.0f} -> {late[0]:.0f}, disk {early[1]:.0f} -> {late[1]:.0f} bytes a turn")  # noqa: T201 - what a person wants to see of it
     assert late[0] <= 1.2 * early[0]
     assert late[1] <= 1.2 * early[1]
 
@@ -166,7 +166,7 @@ async def test_a_turn_costs_what_it_adds(server: Redis, keys: Keys) -> None:
 async def test_what_a_process_remembers_is_bounded(redis: Redis, keys: Keys) -> None:
     """Messages that nobody holds any more are forgotten with what they were serialised to."""
     saver = RedisCheckpointer(redis, keys)
-    packed: dict[int, object] = cast("Any", saver)._format._packed._entries  # noqa: SLF001 - nothing else shows it
+    packed: dict[int, object] = cast("Any", saver)._format._packed._entries
     config = thread()
     for number in range(5):
         messages = [AIMessage(f"{number * 100 + one:>300}") for one in range(100)]

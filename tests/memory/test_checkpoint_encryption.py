@@ -33,7 +33,8 @@ async def stored(redis: Redis, keys: Keys, thread_id: str) -> list[bytes]:
     for name in (ids, writes):
         members: Any = await redis.zrange(name, 0, -1)
         found_ += members
-    return [*found_, *(await redis.smembers(runs))]  # pyright: ignore[reportGeneralTypeIssues] # redis-py's own
+    members = await redis.smembers(runs)
+    return [*found_, *members]
 
 
 async def test_nothing_that_is_encrypted_can_be_read_or_guessed(redis: Redis, keys: Keys) -> None:
@@ -134,7 +135,7 @@ async def test_damage_is_said(redis: Redis, keys: Keys, part: int, damage: str) 
         if damage == "lost":
             await redis.hdel(name, field)
         else:
-            await redis.hset(name, field, GARBAGE[damage](old))  # pyright: ignore[reportGeneralTypeIssues, reportArgumentType] # redis-py's own
+            await redis.hset(name, field, GARBAGE[damage](old))
         fresh = RedisCheckpointer(redis, keys)
 
         with pytest.raises(DataDamaged, match="thread t"):
@@ -142,7 +143,7 @@ async def test_damage_is_said(redis: Redis, keys: Keys, part: int, damage: str) 
         with pytest.raises(DataDamaged, match="thread t"):
             _ = [one async for one in fresh.alist(thread("t"), filter={"step": 1})]
 
-        await redis.hset(name, field, old)  # pyright: ignore[reportGeneralTypeIssues] # redis-py's own
+        await redis.hset(name, field, old)
     assert (await values_of(saver, config)) == {"list": TEXTS}
 
 

@@ -66,7 +66,7 @@ async def test_reading_prolongs_only_if_asked(redis: Redis, keys: Keys, *, refre
 
 
 async def test_nothing_is_left_of_a_thread(redis: Redis, keys: Keys) -> None:
-    """After its time, no key of a thread exists, and none that lists its runs."""
+    """After its time, no key of a thread exists; the list of its runs' threads goes a week later."""
     saver = RedisCheckpointer(redis, keys, ttl_s=0.2)
     config = await put_of_run(saver, thread("t"), "run", list=["x" * 300, "y"])
     await saver.aput_writes(config, [("a", 1)], "task")
@@ -75,11 +75,12 @@ async def test_nothing_is_left_of_a_thread(redis: Redis, keys: Keys) -> None:
     await saver.aget_tuple(config)
 
     async def nothing() -> bool:
-        return not await names(redis, keys)
+        return await names(redis, keys) == [keys.threads_of_run("run")]
 
     await wait_until(nothing, description="everything expires")
     assert await saver.aget_tuple(config) is None
     assert await saver.aget_tuple(thread("copy")) is None
+    assert 7 * 86400 - 60 < await redis.ttl(keys.threads_of_run("run")) <= 7 * 86400 + 1
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -1,4 +1,4 @@
-"""A worker that lost its claim changes nothing; two writers without claims are named; order holds whatever the clock."""
+"""A worker that lost its claim changes nothing; two writers without claims are named; the clock changes no order."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send
 from redis.asyncio import Redis
@@ -96,6 +97,19 @@ async def test_without_a_claim_it_writes_as_any_saver(saver: RedisCheckpointer) 
     assert (await found(saver, await put(saver, config, value=2))).checkpoint["channel_values"] == {"value": 2}
 
 
+async def test_a_claim_says_nothing_about_other_threads(saver: RedisCheckpointer, redis: Redis, keys: Keys) -> None:
+    """Who deletes a run's checkpoints on another thread, too, puts nobody out of that thread and is refused by none."""
+    theirs = await put_of_run(saver.for_claim(claim(5, "u")), thread("u"), "run", value=1)
+    await put_of_run(saver.for_claim(claim(1)), thread("t"), "run", value=1)
+    await saver.for_claim(claim(1)).adelete_for_runs(["run"])
+    await put(saver.for_claim(claim(9)), thread("u"), value=2)
+    await saver.for_claim(claim(9)).aprune(["u"])
+
+    await put(saver.for_claim(claim(5, "u")), theirs, value=3)
+    await put(saver, thread("t"), value=1)
+    assert await redis.get(keys.epoch("u")) == b"5"
+
+
 async def test_a_taken_over_run_is_fenced(life: Life, brief: Life, redis: Redis, keys: Keys) -> None:
     """From the moment a run has another epoch, its first worker's saver is refused, whoever wrote since or not."""
     del life
@@ -180,7 +194,7 @@ async def test_one_writer_is_never_warned_of(
     builder = StateGraph(Log)
     builder.add_node(*step("plan"))
     builder.add_node("work", chain(None, step("inner a"), step("inner b")))
-    builder.add_node("remembers", chain(True, step("again")))  # noqa: FBT003 - LangGraph's own switch
+    builder.add_node("remembers", chain(True, step("again")))
     builder.add_node("ask", asking(None))
     builder.add_edge(START, "plan")
     builder.add_conditional_edges("plan", cast("Any", fan), ["work"])
@@ -219,8 +233,7 @@ async def test_a_clock_that_went_back_hides_nothing(saver: RedisCheckpointer) ->
     assert (await found(saver, name)).checkpoint["channel_values"] == {"number": 3}
     listed = [one.checkpoint["channel_values"]["number"] async for one in saver.alist(name)]
     assert listed == [3, 2, 1, 0]
-    anywhere = thread(id_of(config, "thread_id"))
-    del anywhere["configurable"]["checkpoint_ns"]
+    anywhere: RunnableConfig = {"configurable": {"thread_id": id_of(config, "thread_id")}}
     assert [one.checkpoint["id"] async for one in saver.alist(anywhere)] == [one["id"] for one in reversed(made)]
     await saver.aprune([id_of(config, "thread_id")])
     assert [one.checkpoint["channel_values"]["number"] async for one in saver.alist(name)] == [3]

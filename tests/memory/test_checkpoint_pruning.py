@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command
 from redis.asyncio import Redis
 from tests.memory.savers import (
     Chat,
-    Log,
     asking,
     chain,
     id_of,
@@ -28,7 +28,20 @@ from motet.errors import InvalidInput
 from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.keys import Keys
 
-ODD = ["plain", "}", "{x}", "a}:cp:ids", "*?[x]", " sp ace ", "\u20ac\u1f600", "../..", "\r\nSET a b", ":", "\x01\x7f", "\\"]
+ODD = [
+    "plain",
+    "}",
+    "{x}",
+    "a}:cp:ids",
+    "*?[x]",
+    " sp ace ",
+    "\u20ac\u1f600",
+    "../..",
+    "\r\nSET a b",
+    ":",
+    "\x01\x7f",
+    "\\",
+]
 
 
 @pytest.fixture
@@ -49,7 +62,7 @@ async def chatted(saver: RedisCheckpointer, name: str, turns: int) -> None:
     builder.add_edge("one", "two")
     graph = builder.compile(checkpointer=saver)
     for number in range(turns):
-        await graph.ainvoke({"messages": [("user", f"{number:>300}")]}, thread(name))
+        await graph.ainvoke({"messages": [HumanMessage(f"{number:>300}")]}, thread(name))
 
 
 async def test_a_prune_leaves_one_checkpoint_and_what_it_needs(
@@ -87,8 +100,12 @@ async def test_a_question_survives_a_prune(saver: RedisCheckpointer, redis: Redi
     await graph.ainvoke({"log": []}, config)
     before = (await graph.aget_state(config, subgraphs=True)).tasks
 
+    anywhere: RunnableConfig = {"configurable": {"thread_id": id_of(config, "thread_id")}}
+    kept = [one.config async for one in saver.alist(anywhere)]
+
     await RedisCheckpointer(redis, keys).aprune([id_of(config, "thread_id")])
 
+    assert [one.config async for one in saver.alist(anywhere)] == kept
     after = (await graph.aget_state(config, subgraphs=True)).tasks
     assert [task.interrupts for task in after] == [task.interrupts for task in before]
     graph.checkpointer = RedisCheckpointer(redis, keys)
@@ -190,6 +207,15 @@ async def test_odd_names_are_kept_apart(saver: RedisCheckpointer, redis: Redis, 
     await put_of_run(saver, thread(odd, odd), odd, value=1)
     await saver.adelete_thread(odd)
     assert all("plain" in name for name in await names(redis, keys)) or odd == "plain"
+
+
+async def test_an_installations_name_is_no_pattern(redis: Redis, keys: Keys) -> None:
+    """A prefix with characters that mean something in a pattern finds its own threads, and no other's."""
+    odd = RedisCheckpointer(redis, Keys(keys.tenant, keys.prefix + ":[a]*?"))
+    await put(odd, thread("mine"), value=1)
+    await put(RedisCheckpointer(redis, Keys(keys.tenant, keys.prefix + ":axy")), thread("theirs"), value=1)
+
+    assert [id_of(one.config, "thread_id") async for one in odd.alist(None)] == ["mine"]
 
 
 async def test_a_name_with_nul_is_refused(saver: RedisCheckpointer, redis: Redis, keys: Keys) -> None:

@@ -1,31 +1,27 @@
 -- What stored values are made of: a list shared by its elements is a tree of digests, 16 bytes each.
--- found: array that gets digest and bytes of each element once   seen: digests already in it
-local gather
-function gather(key, digests, found, seen)
-  local wanted = {}
-  for _, digest in ipairs(digests) do
-    if not seen[digest] then
-      seen[digest] = true
-      wanted[#wanted + 1] = digest
+-- found: array that gets tables of digests and of their bytes by turns   seen: digests already in it
+local function gather(key, digests, depth, found, seen)
+  while #digests > 0 do
+    local wanted = {}
+    for _, digest in ipairs(digests) do
+      if not seen[digest] then
+        seen[digest] = true
+        wanted[#wanted + 1] = digest
+      end
     end
-  end
-  local below = {}
-  for from = 1, #wanted, 500 do
-    local upto = math.min(from + 499, #wanted)
-    for i, bytes in ipairs(redis.call('HMGET', key, unpack(wanted, from, upto))) do
-      if bytes then
-        found[#found + 1] = wanted[from + i - 1]
-        found[#found + 1] = bytes
-        if string.byte(bytes) == 1 then
-          for at = 2, #bytes, 16 do
-            below[#below + 1] = string.sub(bytes, at, at + 15)
-          end
+    digests = {}
+    for from = 1, #wanted, 500 do
+      local upto = math.min(from + 499, #wanted)
+      local bytes = redis.call('HMGET', key, unpack(wanted, from, upto))
+      found[#found + 1] = upto - from + 1 == #wanted and wanted or {unpack(wanted, from, upto)}
+      found[#found + 1] = bytes
+      for i = 1, depth > 0 and #bytes or 0 do
+        for at = 2, bytes[i] and #bytes[i] or 0, 16 do
+          digests[#digests + 1] = string.sub(bytes[i], at, at + 15)
         end
       end
     end
-  end
-  if #below > 0 then
-    gather(key, below, found, seen)
+    depth = depth - 1
   end
 end
 
@@ -35,6 +31,6 @@ local function gather_value(key, value, found, seen)
     for at = 11, #value, 16 do
       top[#top + 1] = string.sub(value, at, at + 15)
     end
-    gather(key, top, found, seen)
+    gather(key, top, string.byte(value, 2), found, seen)
   end
 end

@@ -2,7 +2,7 @@
 -- A page of a walk from a checkpoint to its root: what was written to some channels, and the nearest stored values.
 -- KEYS: ids, records, values, elements, writes, runs, epoch
 -- ARGV: namespace, id, '1' to begin with the id's parent, greatest number of ancestors, channels whose walk goes on
--- Returns {id to go on with or '', {of each ancestor, newest first, {{channel, value, …}, {write, …}}}, {digest, bytes, …}}
+-- Returns {id to go on with or '', {of each ancestor, newest first, {{channel, value, …}, {write, …}}}, {{digest, …}, {bytes, …}, …} of the values' elements}
 local _, records, values, elements, writes = unpack(KEYS)
 local ns, id = ARGV[1], ARGV[2]
 local open, left = {}, 0

@@ -4,7 +4,7 @@
 -- KEYS: ids, records, values, elements, writes, runs, epoch
 -- ARGV: ttl or '', namespace, then ids ('' is the newest)
 -- Returns {of each id that there is {id, parent id or '', checkpoint, metadata, {ref, value, …}, {write, …}},
---          {digest, bytes of each element of the values, …}}, or an error if the newest is only a name
+--          {{digest, …}, {bytes, …}, …} of the elements of the values}, or an error if the newest is only a name
 local ids, records, values, elements, writes = unpack(KEYS)
 local ns = ARGV[2]
 local read, found, seen = {}, {}, {}

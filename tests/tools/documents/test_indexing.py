@@ -71,7 +71,7 @@ async def test_nothing_changed_costs_next_to_nothing(
         done = await index_folder(folder, index, embeddings, silent)
         assert len(done.unchanged) == len(FILES)
 
-    assert verbs(await commands_of(redis_url, keys, again)) == ["SET", "HGETALL", "HKEYS", "HGETALL", "EVALSHA"]
+    assert verbs(await commands_of(redis_url, keys, again)) == ["SET", "HGETALL", "HKEYS", "HGETALL", "EVAL"]
     assert embeddings.documents == []
     assert await index.version(corpus_of(folder)) == version
 
