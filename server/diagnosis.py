@@ -68,7 +68,7 @@ async def _redis(settings: Settings) -> Sequence[Check]:
                 await _strict(strict(client)) if settings.durability == "strict" else _NORMAL,
             ]
     except StoreUnavailable as error:
-        advice = "start it or repair it; MOTET_REDIS_URL says where it is" if settings.redis_url else "see its log"
+        advice = "look after it, or set another MOTET_REDIS_URL" if settings.redis_url else "see its log"
         return [Check(about="Redis", level="error", what=str(error), advice=advice, unreachable=True)]
     except MotetError as error:
         return [Check(about="Redis", level="error", what=str(error))]
@@ -95,14 +95,18 @@ def _python() -> Check:
 
 def _data_dir(folder: Path) -> Check:
     about = "data directory"
-    there = next(one for one in (folder, *folder.parents) if one.exists())
+    unfit = Check(
+        about=about,
+        level="error",
+        what=f"{folder} can't be written to",
+        advice="make it yours and writable, or set another MOTET_DATA_DIR",
+    )
+    try:
+        there = next(one for one in (folder, *folder.parents) if one.exists())
+    except OSError:  # a folder on the way that may not be entered, or a name too long
+        return unfit
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        return Check(
-            about=about,
-            level="error",
-            what=f"{folder} can't be written to",
-            advice="make it yours and writable, or set another MOTET_DATA_DIR",
-        )
+        return unfit
     free_gb = shutil.disk_usage(there).free / 1e9
     what = f"{folder}, {'' if there == folder else 'made at the first start, '}{free_gb:.1f} GB free"
     if free_gb < _FREE_GB:
@@ -118,7 +122,8 @@ def _encryption(settings: Settings) -> Check:
         AesCipher(settings.aes_key.get_secret_value().encode())
     except MotetError as error:
         return Check(about=about, level="error", what=str(error))
-    return Check(about=about, level="ok", what="AES: states are encrypted (LANGGRAPH_AES_KEY)")
+    plain = "memories, runs' inputs and events, trajectories and documents are not"
+    return Check(about=about, level="ok", what=f"AES: states are encrypted; {plain} (LANGGRAPH_AES_KEY)")
 
 
 def _model(settings: Settings) -> Check:

@@ -17,7 +17,7 @@ from motet.graphs.registry import GraphRegistry
 from motet.memory.ports import EventReader, FencedCheckpoints, RunLifecycle, Threads, TrajectoryStore
 from motet.memory.redis.cache import RedisCache
 from motet.memory.redis.checkpoints import RedisCheckpointer
-from motet.memory.redis.client import connect
+from motet.memory.redis.client import connected
 from motet.memory.redis.documents import RedisDocuments
 from motet.memory.redis.durability import strict
 from motet.memory.redis.events import RedisEvents
@@ -88,8 +88,8 @@ async def opened(
         telemetry = setup.install(setup.TelemetrySettings(tracing=settings.traces))
         resources.push_async_callback(asyncio.to_thread, telemetry.shutdown)
         declared = langgraph_json.load(project) if project else {}
-        client = await connect(await resources.enter_async_context(redis_url(settings)))
-        resources.push_async_callback(client.aclose)
+        url = await resources.enter_async_context(redis_url(settings))
+        client = await resources.enter_async_context(connected(url))
         keys = Keys(settings.tenant)
         scripts = Scripts(client, durability=await strict(client) if settings.durability == "strict" else None)
         serde = _serializer(settings, project.classes if project else ())

@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     auth: SecretStr | None = None
     """The one key clients must send; unset: none, which binds to loopback only."""
     aes_key: SecretStr | None = Field(default=None, validation_alias="LANGGRAPH_AES_KEY")
-    """Encrypts states; 16, 24 or 32 bytes. LangGraph's own name, as its savers read it."""
+    """Encrypts states, not the store; 16, 24 or 32 bytes. LangGraph's own name, as its savers read it."""
     max_body_bytes: AtLeastOne = 8_388_608
     """A larger request is refused unread with 413."""
 

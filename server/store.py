@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from motet.memory.ports import TrajectoryStore
-from motet.memory.redis.client import connect
+from motet.memory.redis.client import connected
 from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.trajectories import RedisTrajectories
@@ -40,9 +40,5 @@ async def trajectories(settings: Settings) -> AsyncGenerator[TrajectoryStore]:
     Raises:
         StoreUnavailable, InvalidConfig.
     """
-    async with redis_url(settings) as url:
-        client = await connect(url)
-        try:
-            yield RedisTrajectories(client, Keys(settings.tenant))
-        finally:
-            await client.aclose()
+    async with redis_url(settings) as url, connected(url) as client:
+        yield RedisTrajectories(client, Keys(settings.tenant))

@@ -24,7 +24,7 @@ from redis.asyncio import Redis
 
 from motet.errors import DataDamaged, shortened
 from motet.memory.redis.bridge import Bridge, Opening
-from motet.memory.redis.client import answering, connect
+from motet.memory.redis.client import answering, connected
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.scripts import Argument, Scripts
 from motet.memory.serde import state_serializer
@@ -58,11 +58,8 @@ class RedisCache(BaseCache[ValueT]):
 
         @asynccontextmanager
         async def opened() -> AsyncGenerator[Self]:
-            client = await connect(url)
-            try:
+            async with connected(url) as client:
                 yield cls(client, keys or Keys(), serde)
-            finally:
-                await client.aclose()
 
         return Opening(opened)
 

@@ -38,7 +38,7 @@ from motet.memory.redis.checkpoint_reading import history_of, pending_writes, tu
 from motet.memory.redis.checkpoint_sync import SynchronousSaver
 from motet.memory.redis.checkpoint_table import Place, Record, Table, Write, named, reading
 from motet.memory.redis.checkpoint_values import Content, ValueFormat, ref
-from motet.memory.redis.client import connect
+from motet.memory.redis.client import connected
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.lately import Lately
 from motet.memory.redis.scripts import Scripts
@@ -127,12 +127,9 @@ class RedisCheckpointer(SynchronousSaver):
 
         @asynccontextmanager
         async def opened() -> AsyncGenerator[Self]:
-            client = await connect(url)
-            try:
+            async with connected(url) as client:
                 scripts = Scripts(client, durability=await durability.strict(client) if strict else None)
                 yield cls(client, keys or Keys(), serde, ttl_s=ttl_s, refresh_on_read=refresh_on_read, scripts=scripts)
-            finally:
-                await client.aclose()
 
         return Opening(opened)
 
@@ -214,14 +211,11 @@ class RedisCheckpointer(SynchronousSaver):
         place, wanted = Place.of(config), get_checkpoint_id(config)
         read, parts = await self._table.read(place, [wanted or ""])
         self._stored.add(place.thread_id, parts)
-        if not read:
-            self._newest.add(place, [""])
-            return None
         if wanted:
             self._newest.discard(place, wanted)
         else:
-            self._newest.add(place, [read[0].id])
-        return tuple_of(place, read[0], parts, self._format, goes_on=True)
+            self._newest.add(place, [read[0].id if read else ""])
+        return tuple_of(place, read[0], parts, self._format, goes_on=True) if read else None
 
     async def alist(
         self,

@@ -102,6 +102,16 @@ async def reach(url: str) -> Redis:
 
 
 @asynccontextmanager
+async def connected(url: str) -> AsyncGenerator[Redis]:
+    """`connect` for as long as the context lasts."""
+    client = await connect(url)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+@asynccontextmanager
 async def reached(url: str) -> AsyncGenerator[Redis]:
     """`reach` for as long as the context lasts."""
     client = await reach(url)

@@ -18,13 +18,14 @@ from redis.exceptions import ResponseError
 from motet.errors import InvalidConfig
 from motet.memory.redis.client import address, answering
 from motet.memory.redis.cluster import Cluster
+from motet.memory.redis.health import appendfsync
 
 _PROBE_S: Mapping[Literal["WAITAOF", "WAIT"], float] = {"WAITAOF": 5.0, "WAIT": 0.5}
-"""How long the first question may take; a server that syncs every second needs a second or two."""
+"""How long the first question may take."""
 
 _WHAT_TO_DO = (
-    "strict needs a server that can say when a write is safe: Redis 7.2 or newer or Valkey with appendonly yes, "
-    "or a replica that follows it; change the server, or set normal"
+    "strict needs a server that can say when a write is safe: Redis 7.2 or newer or Valkey with appendonly yes "
+    "and appendfsync always or everysec, or a replica that follows it; change the server, or set normal"
 )
 
 
@@ -51,7 +52,10 @@ class Durability:
 
 
 async def strict(client: Redis, *, timeout_s: float = 10.0) -> Durability:
-    """The strongest promise the server can keep: its disk, else one replica's memory. One or two round trips a node.
+    """The strongest promise the server can keep: its disk, else one replica's memory. Two or three round trips a node.
+
+    A file that is never synced (`appendfsync no`) is noticed where the user may run CONFIG GET; else the first write
+    says that it isn't safe.
 
     Raises:
         InvalidConfig: it can keep neither; says what to change.
@@ -73,6 +77,9 @@ async def _why_not(client: Redis, wanted: Durability) -> str:
     if isinstance(client, Cluster):
         targets = [{"target_nodes": node} for node in client.get_primaries()]
     for target in targets:
+        # WAITAOF itself says yes until there is a write to wait for.
+        if wanted.command == "WAITAOF" and await appendfsync(client, **target) == "no":
+            return "appendfsync is no"
         try:
             answer: Any = await client.execute_command(*wanted.question(), **target)
         except ResponseError as error:

@@ -29,7 +29,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -93,7 +93,7 @@ class EmbeddedRedis:
             os.close(users)
 
     async def ensure(self) -> bool:
-        """Start the server again if it died, and say whether it had. One PING when it lives.
+        """Start the server again if it died, and say whether this call did. One PING when it lives.
 
         Raises StoreUnavailable or InvalidConfig if it can't be started.
         """
@@ -101,8 +101,7 @@ class EmbeddedRedis:
             if await _answers(self._socket()):
                 return False
             async with self._starting():
-                await self._start()
-        return True
+                return await self._start()
 
     async def guard(self, *, look_s: float = 1.0, at_most_s: float = 30.0) -> None:
         """Look for the server every `look_s` seconds and start it again, until cancelled.
@@ -148,8 +147,8 @@ class EmbeddedRedis:
         finally:
             os.close(lock)
 
-    async def _start(self) -> None:
-        """Wait until a server answers; spawn one, once, as soon as none lives."""
+    async def _start(self) -> bool:
+        """Wait until a server answers; spawn one, once, as soon as none lives. Whether it did."""
         spawned = False
         deadline = time.monotonic() + _READY_S
         while not await _answers(self._socket()):
@@ -162,6 +161,7 @@ class EmbeddedRedis:
             await asyncio.sleep(0.01)
         if self._strict:
             await self._sync_before_answers()
+        return spawned
 
     async def _sync_before_answers(self) -> None:
         client = _plain_client(self._socket())
@@ -175,16 +175,9 @@ class EmbeddedRedis:
     async def _spawn(self) -> None:
         endpoint = self._new_socket()
         command = [_binary(), "--daemonize", "yes", *_settings(self._folder, endpoint)]
-        alive = _open(self._folder / "alive")
-        try:
-            _locked_whole(alive)
-            started = await asyncio.to_thread(
-                subprocess.run, command, pass_fds=(alive,), capture_output=True, text=True, check=False
-            )
-        finally:
-            os.close(alive)
-        if started.returncode != 0:
-            raise StoreUnavailable(f"unix://{endpoint}", (started.stdout + started.stderr).strip()[-500:])
+        problem = await asyncio.to_thread(_run_while_none_lives, self._folder / "alive", command)
+        if problem:
+            raise StoreUnavailable(f"unix://{endpoint}", problem)
 
     async def _stop(self) -> None:
         client = _plain_client(self._socket())
@@ -242,6 +235,23 @@ class EmbeddedRedis:
     def _give_up_after(self, deadline: float, reason: str) -> None:
         if time.monotonic() > deadline:
             raise StoreUnavailable(f"unix://{self._socket()}", reason)
+
+
+def _run_while_none_lives(lock: Path, command: Sequence[str]) -> str:
+    """Start a server that holds `lock`, unless another does; its last words if it ends at once, else "".
+
+    A thread's work from the lock on: a caller that is cancelled doesn't take the lock away from under it.
+    """
+    alive = _open(lock)
+    try:
+        if not _locked_whole(alive):
+            return ""
+        started = subprocess.run(  # noqa: S603 - our own server with our own settings
+            command, pass_fds=(alive,), capture_output=True, text=True, check=False
+        )
+    finally:
+        os.close(alive)
+    return (started.stdout + started.stderr).strip()[-500:] if started.returncode else ""
 
 
 def _settings(folder: Path, endpoint: Path) -> list[str]:

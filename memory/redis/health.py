@@ -80,6 +80,17 @@ async def round_trip_ms(client: Redis) -> float:
     return statistics.median(took)
 
 
+async def appendfsync(client: Redis, **target: Any) -> str:
+    """How often the server, or a cluster's node, syncs its file; empty where it doesn't tell. One round trip."""
+    try:
+        pair: Any = await client.execute_command("CONFIG GET", "appendfsync", **target)
+    except ResponseError:
+        return ""
+    values = list(pair.values()) if isinstance(pair, Mapping) else list(pair)
+    last: Any = values[-1] if values else ""
+    return last.decode() if isinstance(last, bytes) else str(last)
+
+
 def findings(told: Told) -> Sequence[Finding]:
     """What `told` says, in a fixed order; one warning if nothing was told."""
     if "redis_version" not in told:
@@ -99,16 +110,7 @@ async def _told(client: Redis, **target: Any) -> Told:
         info: Any = await client.execute_command("INFO", **target)
     except NoPermissionError:
         return {}
-    told: dict[str, Any] = dict(info)
-    try:
-        pair: Any = await client.execute_command("CONFIG GET", "appendfsync", **target)
-    except ResponseError:
-        return told
-    values = list(pair.values()) if isinstance(pair, Mapping) else list(pair)
-    if values:
-        last: Any = values[-1]
-        told["appendfsync"] = last.decode() if isinstance(last, bytes) else str(last)
-    return told
+    return {**info, "appendfsync": await appendfsync(client, **target)}
 
 
 def _merged(found: Sequence[tuple[str, Sequence[Finding]]]) -> Sequence[Finding]:

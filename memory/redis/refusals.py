@@ -16,7 +16,8 @@ _ADVICE = {
     "its log says more",
     "OOM": "its memory is full; raise its maxmemory or delete data",
     "WRONGPASS": "user or password is wrong; check the ones in the URL",
-    "NOAUTH": "it wants a password; write redis://:password@host or redis://user:password@host",
+    "NOAUTH": "it wants a password; write redis://:password@host, redis://user:password@host "
+    "or unix:///path?password=password",
     "NOPERM": "its user may not do this; allow it with ACL SETUSER",
     "CLUSTERDOWN": "its cluster doesn't serve every slot; see CLUSTER INFO and CLUSTER NODES on a node",
     "MASTERDOWN": "it is a replica that lost its primary; give the address of a primary, or repair the link",

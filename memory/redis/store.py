@@ -28,7 +28,7 @@ from redis.asyncio import Redis
 from motet.errors import InvalidConfig, InvalidInput
 from motet.memory.redis import durability
 from motet.memory.redis.bridge import Bridge, Opening
-from motet.memory.redis.client import answering, connect
+from motet.memory.redis.client import answering, connected
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.scripts import Argument, Scripts
 from motet.memory.redis.store_filters import fits
@@ -64,7 +64,8 @@ class RedisStore(BaseStore):
       before it has what it wants, and one more where it puts off the expiry of what it found. If it needed more
       than its first page, the batch's writes are one of their own.
     - What searches find comes in replies of about 4 MB at most, each with up to 20,000 items skipped by an offset.
-      A listing is one for each 5,000 namespaces under the part of its prefix that has no wildcard.
+      A listing is one for each 5,000 namespaces under the part of its prefix that has no wildcard, and for each
+      20,000 expired items in them.
     - A search by meaning comes before the others and takes two: the changes since this process' last search (one
       more for each 500) and the hits; with a filter, one for each 100, later 500, items looked at; where fewer fit
       than were asked for, one for each 500 items under the prefix, to add those without a vector.
@@ -142,12 +143,9 @@ class RedisStore(BaseStore):
 
         @asynccontextmanager
         async def opened() -> AsyncGenerator[Self]:
-            client = await connect(url)
-            try:
+            async with connected(url) as client:
                 scripts = Scripts(client, durability=await durability.strict(client) if strict else None)
                 yield cls(client, keys or Keys(), index=index, ttl=ttl, scripts=scripts)
-            finally:
-                await client.aclose()
 
         return Opening(opened)
 
@@ -268,7 +266,7 @@ class RedisStore(BaseStore):
         count, seen = max(wanted, _FILTERED_FIRST) if walk.op.filter else wanted, 0
         best: Sequence[tuple[bytes, float]] = ()
         while not seen or len(best) == seen:
-            best = ranking.best(count)
+            best = await asyncio.to_thread(ranking.best, count)  # an event loop would stand still for many
             for start in range(seen, len(best), PAGE):
                 near = best[start : start + PAGE]
                 fetch = Fetch([id for id, _ in near])
@@ -278,7 +276,7 @@ class RedisStore(BaseStore):
                     if record and fits(record.value, walk.op.filter):
                         yield record, score
             seen, count = count, count * 2
-        known = ranking.ids()
+        known = await asyncio.to_thread(ranking.ids)
         rest = Walk(walk.place, walk.prefix, walk.op._replace(limit=sys.maxsize, offset=0), paged=True)
         while not rest.done:
             await self._call([rest])

@@ -357,6 +357,7 @@ async def test_a_page_of_ancestors_is_one_round_trip(redis_url: str, redis: Redi
     for number in range(length):
         config = await grow(saver, config, *([] if number % 10 else [("log", number)]))
     target = await grow(saver, config)
+    await saver.aget_delta_channel_history(config=target, channels=["none"])  # the server has seen the script
     watcher = Redis.from_url(redis_url, protocol=2)
     seen: list[str] = []
     async with watcher.monitor() as monitor:

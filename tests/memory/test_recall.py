@@ -21,6 +21,7 @@ from motet.memory.recall import (
     Memory,
     Provenance,
     Recall,
+    checked_text,
     namespace,
     whose,
 )
@@ -290,6 +291,22 @@ async def test_secrets_and_control_characters_arent_kept(recall: Recall) -> None
     assert texts(await recall.list("ann")) == ["The [31m password is [redacted]"]
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("my password for the wifi is hunter2", "my password for the wifi is [redacted]"),
+        ("PASSWORD: s3cret! since May", "PASSWORD: [redacted] since May"),
+        ("the PIN of my card is 4711", "the PIN of my card is [redacted]"),
+        ("our api key is abc123", "our api key is [redacted]"),
+        ("my password is in the safe since 2020", "my password is in the safe since 2020"),
+        ("the token count is 500", "the token count is 500"),
+    ],
+)
+def test_a_secret_that_is_called_one_isnt_kept(said: str, kept: str) -> None:
+    """What follows the word, if it is no plain word itself; the sentence stays."""
+    assert checked_text(said) == kept
+
+
 async def test_forgotten_means_gone_from_every_index(
     redis: Redis, keys: Keys, redis_url: str, meaning: Meaning
 ) -> None:
@@ -342,9 +359,10 @@ async def test_what_the_api_put_there_is_read_as_far_as_it_can_be(
 def test_a_run_says_whose_memories_and_whether_any() -> None:
     """Without a user there is one of all; what can't name a user is refused by field."""
     assert whose({}).user == "default"
+    assert whose({"user_id": 5}).user == "5"
     about = whose({"user_id": "ann@example.com", "private": True, "thread_id": "t"})
     assert (about.user, about.private, about.thread_id) == ("ann@example.com", True, "t")
-    for wrong in ("", " ann", "a\nb", "x" * 129, 5, ["ann"]):
+    for wrong in ("", " ann", "a\nb", "x" * 129, True, 1.5, ["ann"]):
         with pytest.raises(InvalidInput, match=r"config\.configurable\.user_id"):
             whose({"user_id": wrong})
     for wrong in ("yes", 1, {}):

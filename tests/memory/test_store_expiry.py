@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from langgraph.store.base import GetOp, Op, PutOp, SearchOp
 from redis.asyncio import Redis
+from tests.memory.wire import tapped
 from tests.support import wait_until
 
 from motet.errors import InvalidConfig
@@ -83,6 +85,21 @@ async def test_a_namespace_is_listed_while_one_item_stays(store: RedisStore) -> 
     await expired(store, "249")
 
     assert await store.alist_namespaces() == [("a",)]
+
+
+async def test_a_listing_looks_at_many_expired_items_in_several_goes(
+    store: RedisStore, redis_url: str, keys: Keys, tmp_path: Path
+) -> None:
+    """The server stands still for 20,000 at most at a time, and a namespace that lies across two goes is listed."""
+    many = [PutOp(("a",), str(number), {}, ttl=SOON) for number in range(20_050)]
+    await store.abatch([*many, PutOp(("a",), "stays", {}), PutOp(("z",), "stays", {})])
+    await expired(store, "20049")
+
+    async with tapped(redis_url, tmp_path) as wire, RedisStore.from_url(wire.url, keys) as other:
+        await other.aget(("z",), "stays")
+        before = wire.trips
+        assert await other.alist_namespaces() == [("a",), ("z",)]
+        assert wire.trips - before == 2
 
 
 async def test_an_expired_item_put_again_is_a_new_one(store: RedisStore) -> None:

@@ -70,7 +70,7 @@ def test_settings_are_told_as_they_are(tmp_path: Path) -> None:
     assert code == 0
     assert "strict: a write is answered once it reached the server's disk (WAITAOF)" in out
     assert "appendfsync always" in out
-    assert "AES: states are encrypted" in out
+    assert "AES: states are encrypted; memories, runs' inputs and events, trajectories and documents are not" in out
     assert model in out
     assert key not in out
 
@@ -116,10 +116,11 @@ async def test_what_motet_cannot_work_with_is_an_error(
     assert "Motet can't work here as it is" in out
 
 
-def test_a_data_directory_that_cannot_be_is_an_error(tmp_path: Path) -> None:
-    """A file where the folder should be is told with the setting's name."""
-    (tmp_path / "data").write_text("a file", encoding="utf-8")
-    code, out = doctor(tmp_path / "data")
+@pytest.mark.parametrize("folder", ["file", "long" * 100])
+def test_a_data_directory_that_cannot_be_is_an_error(tmp_path: Path, folder: str) -> None:
+    """A file where the folder should be, or a path that can't even be looked at, is told with the setting's name."""
+    (tmp_path / "file").write_text("a file", encoding="utf-8")
+    code, out = doctor(tmp_path / folder)
 
     assert code == 1
     assert "set another MOTET_DATA_DIR" in out

@@ -220,28 +220,39 @@ function reads.walk()
   return found
 end
 
--- Whether an item of the namespace with this number has not expired.
-local function holds(number)
-  local from = '[' .. number
+-- Whether an item behind `from` of the namespace with this number has not expired; nil and the last one looked at if
+-- that took too long.
+local function holds(number, from)
   while true do
     local ids = redis.call('ZRANGEBYLEX', order, from, '(' .. number .. 'g', 'LIMIT', 0, PAGE)
     for _, id in ipairs(ids) do
+      room = room - WALKED
       if alive(id) then return true end
     end
     if #ids < PAGE then return false end
+    if room <= 0 then return nil, ids[PAGE] end
     from = '(' .. ids[PAGE]
   end
 end
 
+-- A cursor is a namespace's number, or the id of the last item looked at in a namespace that isn't decided yet.
 function reads.spaces()
   local prefix, cursor = argument(), argument()
-  local lower, upper = prefix .. '\0' .. cursor, '(' .. prefix .. '\1'
-  lower = cursor == '0' and '[' .. lower or '(' .. lower .. '\255'
+  local undecided = #cursor > NUMBER
+  local lower, upper = prefix .. '\0' .. string.sub(cursor, 1, NUMBER), '(' .. prefix .. '\1'
+  lower = (cursor == '0' or undecided) and '[' .. lower or '(' .. lower .. '\255'
   local listed, found = redis.call('ZRANGEBYLEX', spaces, lower, upper, 'LIMIT', 0, SPACES), {''}
-  for _, row in ipairs(listed) do
+  for place, row in ipairs(listed) do
     local number = string.sub(row, #prefix + 2, #prefix + 1 + NUMBER)
-    if holds(number) then found[#found + 1] = string.sub(row, #prefix + 2 + NUMBER) end
-    if #listed == SPACES then found[1] = number end
+    local goes_on = place == 1 and undecided and number == string.sub(cursor, 1, NUMBER)
+    local held, last = holds(number, goes_on and '(' .. cursor or '[' .. number)
+    if held == nil then
+      found[1] = last
+      break
+    end
+    if held then found[#found + 1] = string.sub(row, #prefix + 2 + NUMBER) end
+    if room <= 0 or #listed == SPACES then found[1] = number end
+    if room <= 0 then break end
   end
   if found[1] ~= '' then complete = false end
   return found
