@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
+import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from langgraph.store.base import BaseStore, SearchItem
 
 from motet.errors import InvalidInput, ModelFailed, NotFound
 from motet.memory.search import Ranking, Vocabulary
-from motet.observability.trajectory.redact import without_secrets
+from motet.observability.trajectory.redact import REDACTED, without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,12 @@ _LONGEST_USER = 128
 _JOINERS = "\u200c\u200d"
 """Not printable, but part of how some languages and emoji are written."""
 _EDGES = ".,;:!?\"'()[]…“”‘’„«»"  # noqa: RUF001 - quotation marks as people type them
+_NAMED_SECRET = re.compile(
+    r"\b((?:(?:password|passphrase|passcode|pin)\b(?:[^.!?:=]{0,40}?\sis\b|\s*[:=])"
+    r"|(?:api[ _-]?key|token|secret)\s*(?:\sis\b|[:=]))\s*)(?=\S*[\d!@#$%^&*+=])\S+",
+    re.IGNORECASE,
+)
+"""What somebody says is a password: of any shape, but no plain word."""
 
 By = Literal["person", "agent"]
 
@@ -102,16 +109,19 @@ class Whose:
     """Nothing is remembered, and nothing recalled."""
 
 
-def whose(configurable: Mapping[str, Any]) -> Whose:
+def whose(configurable: Mapping[str, Any], *, field: str = "config.configurable") -> Whose:
     """Read a run's `configurable`: `user_id` (`NOBODY_NAMED` without it), `thread_id` and `private`.
+
+    A whole number names a user by its digits. `field` is what errors call `configurable`.
 
     Raises:
         InvalidInput: `user_id` can't name a user, or `private` isn't true or false.
     """
     user, private, thread = (configurable.get(name) for name in ("user_id", "private", "thread_id"))
     if not isinstance(private, bool | None):
-        raise InvalidInput("config.configurable.private", private, "true or false")
-    known = NOBODY_NAMED if user is None else checked_user(user, field="config.configurable.user_id")
+        raise InvalidInput(f"{field}.private", private, "true or false")
+    named = str(user) if type(user) is int else NOBODY_NAMED if user is None else user
+    known = checked_user(named, field=f"{field}.user_id")
     return Whose(user=known, thread_id=str(thread) if thread else None, private=bool(private))
 
 
@@ -151,11 +161,11 @@ class Recall:
         """
         said = checked_text(text)
         known = await self._all(user, said)
-        same = next((one for one in known if _normal(one.text) == _normal(said)), None)
-        others = [one for one in known if one is not same and (one.similarity or 0.0) >= CLOSE]
+        before = next((one for one in known if same(one.text, said)), None)
+        others = [one for one in known if one is not before and (one.similarity or 0.0) >= CLOSE]
         close = max(others, key=lambda one: one.similarity or 0.0, default=None)
-        if same is not None:
-            kept = await self._put(user, same.memory_id, same.text, _added(same.sources, provenance))
+        if before is not None:
+            kept = await self._put(user, before.memory_id, before.text, _added(before.sources, provenance))
         elif len(known) >= MOST:
             raise InvalidInput("text", said, f"at most {MOST} memories; forget one first")
         else:
@@ -183,7 +193,7 @@ class Recall:
         if memory_id not in known:
             raise NotFound("memory", memory_id)
         for one in known.values():
-            if one.memory_id != memory_id and _normal(one.text) == _normal(said):
+            if one.memory_id != memory_id and same(one.text, said):
                 raise InvalidInput("text", said, f"a text that memory {one.memory_id} doesn't hold already")
         return await self._put(user, memory_id, said, _added(known[memory_id].sources, provenance))
 
@@ -236,7 +246,7 @@ def checked_text(text: str) -> str:
         InvalidInput: nothing is left of it, or more than `LONGEST` characters.
     """
     line = " ".join("".join(one if one.isprintable() or one in _JOINERS else " " for one in text).split())
-    said = without_secrets(line)
+    said = _NAMED_SECRET.sub(rf"\1{REDACTED}", without_secrets(line))
     if not any(one.isalnum() for one in said) or len(said) > LONGEST:
         raise InvalidInput("text", said, f"a text of 1 to {LONGEST} characters")
     return said
@@ -281,6 +291,11 @@ def _free_id(text: str, taken: Collection[str]) -> str:
     while (made := hashlib.sha256(f"{_normal(text)}\n{number}".encode()).hexdigest()[:8]) in taken:
         number += 1  # the memory that had it says something else since a correction
     return made
+
+
+def same(text: str, other: str) -> bool:
+    """Whether two texts are one memory: they differ in case, blanks and the punctuation around words alone."""
+    return _normal(text) == _normal(other)
 
 
 def _normal(text: str) -> str:

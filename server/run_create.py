@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -82,12 +83,12 @@ async def accept(thread_id: str, body: RunCreate, services: Services) -> Run:
     assistant = services.graphs.find(body.assistant_id)
     config = body.config or RunConfig()
     _check_configurable(config.configurable)
+    _check_configurable(_told(body.context), of="context")
     _check_text(body)
     if body.command is None:
         services.graphs.check(assistant.graph_id, body.input)
     thread = await _thread(thread_id, body, services)
-    if thread.metadata.get("private") not in (None, False):
-        config = config.model_copy(update={"configurable": {**config.configurable, "private": True}})
+    config = config.model_copy(update={"configurable": _remembering(config.configurable, body, thread)})
     answers = _answers(thread, body)
     request = RunRequest(
         run_id=str(uuid7()),
@@ -139,12 +140,34 @@ def _check_text(body: RunCreate) -> None:
             raise InvalidInput(name, value, f"whole characters and integers of 64 bits ({error})") from None
 
 
-def _check_configurable(configurable: dict[str, Any]) -> None:
+def _remembering(configurable: dict[str, Any], body: RunCreate, thread: Thread) -> dict[str, Any]:
+    """`configurable` with whose memories are used, and whether any are, wherever that is said.
+
+    A run's `context` counts, where newer clients say it. An answer is for whom the question was, and as private:
+    who decides sends no configuration again. A private thread's runs are private, whatever they say.
+    """
+    answered = {} if body.command is None else _told(thread.configurable)
+    said, told = _told(configurable), _told(body.context)
+    for name, value in told.items():
+        if said.get(name, value) != value:
+            raise InvalidInput(f"context.{name}", value, f"{said[name]!r}, as config.configurable.{name} says")
+    named = {**answered, **said, **told}
+    if answered.get("private") or thread.metadata.get("private") not in (None, False):
+        named["private"] = True
+    return {**configurable, **named}
+
+
+def _told(names: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Whose memories `names` says are used, and whether any are."""
+    return {name: value for name in ("user_id", "private") if (value := (names or {}).get(name)) is not None}
+
+
+def _check_configurable(configurable: dict[str, Any], *, of: str = "config.configurable") -> None:
     """Keys by which LangGraph steers itself aren't a client's to set: they could reach another namespace.
 
     Ours, which say whose memories are used and whether any are, must make sense.
     """
     for key, value in configurable.items():
         if key.startswith(("__", "checkpoint")):
-            raise InvalidInput(f"config.configurable.{key}", value, "a key of the graph's own")
-    whose(configurable)
+            raise InvalidInput(f"{of}.{key}", value, "a key of the graph's own")
+    whose(configurable, field=of)

@@ -24,7 +24,7 @@ class Assignment(TypedDict):
     question: str
     brief: Brief
     alone: bool
-    """Whether nobody else works on the turn: then a model that fails ends the run instead of leaving a gap."""
+    """Whether the turn has nothing else to say: then a model that fails ends the run instead of leaving a gap."""
 
 
 def assignment(

@@ -170,7 +170,7 @@ class _Assistant:
             return Command(goto="guard_out", update={"refused": refused})
         parts = [one for one in settled if one is not None and not isinstance(one, Guarded)]
         assigned = [(agent, part) for part in parts for agent in part["decision"]["agents"]]
-        alone = len(assigned) == 1
+        alone = len(assigned) == 1 and not state.get("told")
         now = cast("Turn", {**state, "parts": parts})
         sends = [Send(agent, assignment(now, part["number"], alone=alone)) for agent, part in assigned]
         return Command(goto=sends or "compose", update={"parts": parts})

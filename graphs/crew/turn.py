@@ -92,6 +92,8 @@ class Turn(State):
     """What the person had remembered in other conversations that bears on the question, best first."""
     told: NotRequired[list[str]]
     """What was done on the person's wish to remember, forget or recall; said before any answer."""
+    undoable: NotRequired[str]
+    """The id of the memory that “forget that” means; empty if there is none."""
     report: NotRequired[bool]
     """Whether what is found shall be saved."""
     parts: NotRequired[list[Part]]

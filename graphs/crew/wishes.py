@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from motet.graphs.crew.parts import taken_apart
@@ -34,12 +35,17 @@ class Turned:
 
 _Q = "['\u2019]"
 """An apostrophe, also as phones type it."""
-_ABBREVIATIONS = "".join(rf"(?<!\b{one}\.)" for one in ("Dr", "Mr", "Ms", "Mrs", "St", "Prof", "No", "vs", r"\w"))
-_BEGINS = r"(?=[^a-z]|(?:how|what|which|who|when|where|tell|show|give|list|and|please|remember|forget)\b)"
-_SENTENCE = re.compile(rf"(?<=[?!])\s+|(?<=\.){_ABBREVIATIONS}\s+{_BEGINS}|\n+")
-_LEAD = r"(?:(?:please|and|also|then|ok|okay|hey|now|yes|so)\b[,:]?\s+)*"
+_TITLES = "".join(rf"(?<!\b{one}\.)" for one in ("Dr", "Mr", "Ms", "Mrs", "St", "Prof", "No", "vs"))
+_NO_INITIAL = r"(?<!\b[^\W\d_]\.)"
+_ASKING = "how what which who when where tell show give list and please remember forget"
+_BEGINS = rf"(?=[^a-z]|(?:{_ASKING.replace(' ', '|')})\b)"
+_BEGINS_SURELY = rf"(?=(?:{_ASKING.title().replace(' ', '|')})\b)"
+_SENTENCE = re.compile(rf"(?<=[?!])\s+|(?<=\.){_TITLES}(?:{_NO_INITIAL}\s+{_BEGINS}|\s+{_BEGINS_SURELY})|\n+")
+_GREETING = r"please|and|also|then|ok|okay|hey|hi|hello|thanks|thank\s+you|now|yes|so|from\s+now\s+on|always"
+_LEAD = rf"(?:(?:{_GREETING})\b[,:]?\s+)*"
 _YOU = r"(?:can|could|will|would)\s+you\b"
-_START = rf"^{_LEAD}(?:{_YOU}\s+(?:please\s+)?|I(?:{_Q}d|\s+would)\s+like\s+you\s+to\s+|I\s+want\s+you\s+to\s+)?"
+_WANT = rf"I(?:{_Q}d|\s+would)\s+like\s+you\s+to|I\s+want\s+you\s+to|you\s+(?:should|must)(?:\s+always)?"
+_START = rf"^{_LEAD}(?:{_YOU}\s+(?:please\s+)?|(?:{_WANT})\s+)?"
 _END = r"[\s.!]*$"
 _ME = r"(?:me|us)"
 _SHOW = r"(?:tell|show|give|list|find|count|compare|explain)"
@@ -57,17 +63,21 @@ _REMEMBER = _rule(
 _REMEMBER_WHAT = _rule(rf"{_START}(?:remember|memori[sz]e)\s+(?:that|this|it){_END}")
 _POINTS = _rule(r"^(?:(?:last|first|previous)\s+)?(?:one|number|answer|question|result|thing|table|query|part)\W*$")
 _FORGET_LAST = _rule(rf"{_START}forget\s+(?:about\s+)?(?:that|this|it)(?:\s+(?:again|please|now))?{_END}")
+_ERASE = r"(?:forget|delete|erase|clear|wipe)"
+_YOU_KNOW = rf"you(?:{_Q}ve|\s+have)?\s+(?:know|remember(?:ed)?|learned)"
 _FORGET_ALL = _rule(
-    rf"{_START}(?:forget\s+(?:everything|all)\s+(?:",
-    rf"(?:that\s+)?you(?:{_Q}ve|\s+have)?\s+(?:know|remember(?:ed)?|learned)(?:\s+about\s+{_ME})?",
+    rf"{_START}(?:{_ERASE}\s+what\s+{_YOU_KNOW}\s+about\s+{_ME}",
+    rf"|{_ERASE}\s+(?:everything|all)\s+(?:(?:that\s+)?{_YOU_KNOW}(?:\s+about\s+{_ME})?",
     rf"|(?:that\s+)?I(?:{_Q}ve|\s+have)?\s+(?:told|asked)\s+you(?:\s+to\s+remember)?|about\s+{_ME})",
-    rf"|(?:forget|delete|erase|clear)\s+(?:all\s+(?:of\s+)?)?(?:my|your)\s+memor(?:y|ies)(?:\s+(?:about|of)\s+{_ME})?)",
+    rf"|{_ERASE}\s+(?:all\s+(?:of\s+)?)?(?:my|your)\s+memor(?:y|ies)(?:\s+(?:about|of)\s+{_ME})?)",
     _END,
 )
-_MAYBE_ALL = _rule(rf"{_START}forget\s+(?:everything|all(?:\s+of\s+it)?){_END}")
+_MAYBE_ALL = _rule(rf"{_START}forget\s+(?:everything|all(?:\s+of\s+it)?|{_ME}){_END}")
+_SAID = rf"I(?:{_Q}ve|\s+have)?\s+(?:said|told\s+you)"
 _FORGET = _rule(
-    rf"{_START}forget\s+(?:(?:that|about|what\s+I\s+(?:said|told\s+you)\s+about)\s+(?P<text>.+)",
-    rf"|(?P<own>(?:I|I{_Q}m|my|we|our)\s.+))$",
+    rf"{_START}(?:(?:forget\s+(?:that|about|what\s+{_SAID}\s+about|(?:everything|all)\s+about)",
+    rf"|{_ERASE}\s+(?:everything|all)\s+(?:that\s+)?(?:{_SAID}|{_YOU_KNOW})\s+about)\s+(?P<text>.+)",
+    rf"|forget\s+(?P<own>(?:I|I{_Q}m|my|we|our)\s.+|[0-9a-f]{{8}}[\s.!]*))$",
 )
 _LIST = _rule(
     rf"^{_LEAD}(?:what\s+(?:do|have|did|can)\s+you\s+(?:still\s+|already\s+)?",
@@ -82,12 +92,18 @@ _TALKED_ABOUT = _rule(
     r"(?:\s+(?:so\s+far|before|earlier|until\s+now))?(?:\s+in\s+this\s+(?:conversation|thread|chat))?",
     r"|summari[sz]e\s+(?:this|our|the)\s+(?:conversation|thread|chat)(?:\s+so\s+far)?)[\s.?!]*$",
 )
+_ASKS = r"how\s+(?:many|much)\s|(?:what|which|who|when|where)\s"
+_WISHES = r"(?:remember\s+(?:that|this|my|our|I|we)|forget\s+(?:about\s+|that\s+)?(?:my|our|I|we))\b"
 _SEAM = _rule(
     r"(?:[,;]\s*|\s+)(?:and|then|but)\s+(?:also\s+|then\s+)?",
-    rf"(?=(?:please\s+)?{_SHOW}\s|how\s+(?:many|much)\s|(?:what|which|who|when|where)\s)",
+    rf"(?=(?:please\s+)?(?:{_SHOW}\s|{_WISHES})|{_ASKS})|[,;]\s*(?={_ASKS})",
 )
-_TELLS = _rule(rf"(?:please\s+)?{_SHOW}\b")
+_MOST_SEAMS = 8
+"""Of one sentence that are looked at."""
+_GOES_ON = _rule(rf"(?:please\s+)?(?:{_SHOW}\b|{_WISHES})")
 _ASKED_POLITELY = _rule(rf"^{_LEAD}{_YOU}")
+_ASKED_BACK = _rule(r"^(?:my|mine|our|ours)\s(?!.*\b(?:is|are|was|were|has|have)\b)")
+"""What a question could be for: "Can you remember my name?"."""
 _ONLY_ME = _rule(rf"^{_ME}$")
 _OF_THE_PERSON = re.compile(r"\b(?:[Ii]|[Mm]y|[Mm]ine|[Ww]e|[Oo]urs?)\b")
 
@@ -106,13 +122,14 @@ def wishes_in(text: str) -> Turned:
     wishes: list[Wish] = []
     rest: list[str] = []
     for sentence in filter(None, (one.strip() for one in _SENTENCE.split(text))):
-        asked, tail = _cut(sentence)
-        wish = _wish(asked)
-        if wish is None:
-            rest.append(sentence)
-        else:
-            wishes.append(wish)
-            rest += [tail] if tail else []
+        left = sentence
+        while left:
+            said, left = _cut(left)
+            wish = _wish(said)
+            if wish is None:
+                rest.append(said)
+            else:
+                wishes.append(wish)
     return Turned(wishes=tuple(wishes), rest=" ".join(rest)) if wishes else Turned(wishes=(), rest=text)
 
 
@@ -122,13 +139,14 @@ def about_the_person(question: str) -> bool:
 
 
 def _cut(sentence: str) -> tuple[str, str]:
-    """A sentence that begins with a wish, apart from the question behind it."""
-    seam = _SEAM.search(sentence)
-    if seam is None or _wish(sentence[: seam.start()]) is None:
-        return sentence, ""
-    tail = sentence[seam.end() :].strip()
-    whole = not (_TELLS.match(tail) or tail.endswith("?"))
-    return (sentence, "") if whole else (sentence[: seam.start()], tail[:1].upper() + tail[1:])
+    """A sentence that begins with a wish, apart from the question or wish behind it."""
+    for seam in islice(_SEAM.finditer(sentence), _MOST_SEAMS):
+        wish, tail = _wish(sentence[: seam.start()]), sentence[seam.end() :].strip()
+        # "Forget it, how many …?" drops a question, not a memory.
+        meant = wish and (wish.kind == "remember" or any(map(str.isalpha, seam.group())))
+        if meant and (_GOES_ON.match(tail) or tail.endswith("?")):
+            return sentence[: seam.start()], tail[:1].upper() + tail[1:]
+    return sentence, ""
 
 
 def _wish(sentence: str) -> Wish | None:
@@ -146,7 +164,7 @@ def _wish(sentence: str) -> Wish | None:
 def _remembers(sentence: str) -> Wish | None:
     found = _REMEMBER.match(sentence)
     text = re.sub(r"^to\s+", "", found["text"].strip()).rstrip("?.! ") if found else ""
-    if not text or taken_apart(text).report:
+    if not text or taken_apart(text).report or (sentence.endswith("?") and _ASKED_BACK.match(text)):
         return None
     return Wish(kind="remember", text="" if _POINTS.match(text) else text)
 

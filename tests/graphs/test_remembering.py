@@ -14,6 +14,7 @@ from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
 from tests.graphs.test_assistant import Colleague, counted, no_model
 
+from motet.errors import ModelFailed
 from motet.graphs.crew.assigning import remembered_for
 from motet.graphs.crew.assistant import Team, build_assistant
 from motet.graphs.crew.routing import Router
@@ -115,6 +116,19 @@ async def test_a_wish_and_a_question_are_both_heard(talks: Talks, analyst: Colle
     assert await talks.kept() == ["I report in euros"]
 
 
+async def test_a_model_that_fails_doesnt_hide_what_was_done(tmp_path: Path) -> None:
+    """A wish that was carried out is told, though nobody could answer the question beside it."""
+    (tmp_path / "cars.csv").write_text("name\na\n")
+    failing = Colleague("analyst", "cars", ModelFailed("scripted", "it is down"))
+    async with await Workspace.open(tmp_path) as workspace:
+        talks = Talks(workspace, InMemoryStore(), failing)
+        answer = await talks.say("Remember that I report in euros. How many cars are there?")
+
+    assert answer.startswith("I will remember: “I report in euros”.")
+    assert "it is down" in answer
+    assert await talks.status() == "failed"
+
+
 async def test_where_it_was_said_is_kept(talks: Talks) -> None:
     """A memory names the thread, the person's message, and the person."""
     await talks.say("Remember that I report in euros.", "the-thread")
@@ -148,6 +162,55 @@ async def test_forget_that_undoes_the_last(talks: Talks) -> None:
     assert await talks.kept() == ["I live in Texas"]
     assert (await talks.say("Forget that.")).startswith("I remember nothing from this conversation.")
     assert await talks.kept() == ["I live in Texas"]
+
+
+async def test_forget_that_after_two_wishes_means_the_second(talks: Talks) -> None:
+    """Of one message as of two; the first isn't guessed to be meant next, but shown."""
+    await talks.say("Remember that I report in euros. Remember that I live in Texas.")
+
+    assert (await talks.say("Forget that.")).startswith("Forgotten: “I live in Texas”.")
+    assert "Which of these?" in await talks.say("Forget that.")
+    assert await talks.kept() == ["I report in euros"]
+
+
+class DiesOnce(InMemoryStore):
+    """A store whose user dies right after its first deletion."""
+
+    died = False
+
+    async def adelete(self, namespace: tuple[str, ...], key: str) -> None:
+        """Delete, then raise the first time."""
+        await super().adelete(namespace, key)
+        if not self.died:
+            self.died = True
+            raise ConnectionError("the process is gone")
+
+
+async def test_a_crash_forgets_nothing_more(tmp_path: Path, analyst: Colleague) -> None:
+    """A turn that is done again after it forgot leaves the thread's other memories alone."""
+    (tmp_path / "cars.csv").write_text("name\na\n")
+    async with await Workspace.open(tmp_path) as workspace:
+        talks = Talks(workspace, DiesOnce(), analyst)
+        for text in ("I live in Texas", "I report in euros"):
+            await talks.say(f"Remember that {text}.")
+        with pytest.raises(ConnectionError):
+            await talks.say("Forget that.")
+        values = await talks.graph.ainvoke(None, {"configurable": {"thread_id": "t1"}})
+
+    assert values["messages"][-1].text == "That isn't remembered any more."
+    assert await talks.kept() == ["I live in Texas"]
+
+
+async def test_its_own_words_or_its_id_say_which(talks: Talks) -> None:
+    """Two that share all words are told apart by their order, and any by the id that is shown."""
+    for text in ("Ann reports to Bo", "Bo reports to Ann", "I like Ann"):
+        await talks.say(f"Remember that {text}.")
+    shown = await talks.say("Forget that Ann")
+    [like] = re.findall(r"“I like Ann” \(([0-9a-f]{8})", shown)
+
+    assert (await talks.say("Forget that Bo reports to Ann.")).startswith("Forgotten: “Bo reports to Ann”.")
+    assert (await talks.say(f"Forget {like}.")).startswith("Forgotten: “I like Ann”.")
+    assert await talks.kept() == ["Ann reports to Bo"]
 
 
 async def test_only_what_is_surely_meant_is_forgotten(talks: Talks) -> None:

@@ -66,6 +66,7 @@ async def served(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> As
         "MOTET_TENANT": tenant,
         "MOTET_MODEL": "openai:nobody",
         "MOTET_MODEL_BASE_URL": "http://127.0.0.1:9/v1",
+        "MOTET_EMBEDDINGS": "none",
         "OPENAI_API_KEY": "k",
     }
     env = environment(folder / "data", settings)
@@ -166,6 +167,32 @@ async def test_one_run_can_be_private(served: Served) -> None:
     assert await served.say("What do you remember?", user=ann) == "I remember nothing of you."
 
 
+async def test_whose_memories_may_be_said_in_the_context(served: Served) -> None:
+    """Newer clients send `context`: a user or a privacy said there counts, and never falls back to everybody's."""
+    ann = user()
+    thread = (await served.client.threads.create())["thread_id"]
+    asked = {"messages": [{"role": "user", "content": "Remember that I report in euros."}]}
+    for context in ({"user_id": ann, "private": True}, {"user_id": ann}):
+        await served.client.runs.wait(thread, "assistant", input=asked, context=context)
+    assert (await served.say("What do you remember?", user=ann)).count("- “") == 1
+    assert "euros" not in await served.say("What do you remember?")
+    with refused(422, "context.user_id"):
+        config = {"configurable": {"user_id": user()}}
+        await served.client.runs.create(thread, "assistant", input=asked, config=config, context={"user_id": ann})
+
+
+async def test_an_answer_is_for_whom_the_question_was(client: Any) -> None:
+    """Who approves sends no configuration again: the run goes on for the same user, and as privately."""
+    thread = (await client.threads.create())["thread_id"]
+    of_ann = {"user_id": "ann", "private": True}
+    await client.runs.wait(thread, "ask", input={}, config={"configurable": of_ann})
+    await client.runs.wait(thread, "ask", command={"resume": {"decisions": [{"type": "approve"}]}})
+    assert (await client.threads.get(thread))["config"]["configurable"] == of_ann
+
+    await client.runs.wait(thread, "ask", input={})
+    assert (await client.threads.get(thread))["config"]["configurable"] == {}
+
+
 async def test_the_stores_api_sees_the_same_memories(served: Served) -> None:
     """A user's program lists, corrects and deletes them there."""
     ann = user()
@@ -180,7 +207,7 @@ async def test_the_stores_api_sees_the_same_memories(served: Served) -> None:
     assert await served.say("What do you remember?", user=ann) == "I remember nothing of you."
 
 
-@pytest.mark.parametrize(("name", "value"), [("user_id", ""), ("user_id", 5), ("private", "yes")])
+@pytest.mark.parametrize(("name", "value"), [("user_id", ""), ("user_id", ["ann"]), ("private", "yes")])
 async def test_a_run_for_nobody_is_refused(served: Served, name: str, value: object) -> None:
     """A user that can't be, or a privacy that nobody can read, is refused before a run is made of it."""
     thread = (await served.client.threads.create())["thread_id"]
@@ -202,7 +229,6 @@ async def test_talking_in_private_at_a_terminal(served: Served) -> None:
     [
         (("forget",), 2, "give a memory's ID, or --all"),
         (("forget", "00000000"), 1, "Memory with ID 00000000 not found"),
-        (("list", "--user", " x"), 1, "--user: ' x' is not allowed"),
     ],
 )
 async def test_what_cant_be_done_is_said(served: Served, arguments: tuple[str, ...], code: int, said: str) -> None:
