@@ -11,10 +11,10 @@ from motet.memory.redis.checkpoint_table import Parts, Place, Read, Write, readi
 from motet.memory.redis.checkpoint_values import ValueFormat
 
 
-def tuple_of(place: Place, read: Read, parts: Parts, format: ValueFormat, *, goes_on: bool = False) -> CheckpointTuple:
-    """`goes_on` as in `ValueFormat.load_value`. Raises DataDamaged."""
+def tuple_of(place: Place, read: Read, parts: Parts, format: ValueFormat) -> CheckpointTuple:
+    """Raises DataDamaged."""
     with reading(place):
-        values = {channel: format.load_value(value, parts, goes_on=goes_on) for channel, value in read.values}
+        values = {channel: format.load_value(value, parts) for channel, value in read.values}
         return CheckpointTuple(
             config=place.config(read.id),
             checkpoint=cast("Checkpoint", {**format.load(read.checkpoint), "channel_values": values}),

@@ -19,7 +19,6 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.base import Checkpoint
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
@@ -38,7 +37,7 @@ from motet.memory.redis.checkpoint_parts import (
     leaves,
     tree,
 )
-from motet.memory.redis.packed_messages import PackedMessages
+from motet.memory.redis.packed_messages import PackedMessages, held_by
 from motet.memory.serde import digest_key
 
 _WHOLE, _LIST = b"\0", b"\1"
@@ -64,12 +63,13 @@ class ValueFormat:
     another process, which costs bytes and nothing else.
     """
 
-    def __init__(self, serde: SerializerProtocol) -> None:
+    def __init__(self, serde: SerializerProtocol, packed: PackedMessages) -> None:
+        """`packed`: kept from one format of a cipher to the next."""
         self.serde = serde
         self._cipher = serde.cipher if isinstance(serde, EncryptedSerializer) else None
         plain = serde.serde if isinstance(serde, EncryptedSerializer) else serde
         self._plain = plain if isinstance(plain, JsonPlusSerializer) else None
-        self._packed = PackedMessages()
+        self._packed = packed
         self._key = b"" if self._cipher is None else digest_key(serde)
 
     def content(self, checkpoint: Checkpoint, channels: Iterable[str], known: Container[bytes]) -> Content:
@@ -104,10 +104,8 @@ class ValueFormat:
                 return self._tree(items)
         return _WHOLE + self.dump(value), ()
 
-    def load_value(self, stored: bytes, parts: Mapping[bytes, bytes], *, goes_on: bool = False) -> Any:
+    def load_value(self, stored: bytes, parts: Mapping[bytes, bytes]) -> Any:
         """What `dump_value` was given; `parts` are stored parts by digest.
-
-        `goes_on`: a run goes on from it, so what its messages were stored as is kept in mind.
 
         Raises:
             LookupError, ValueError: a part is missing, or isn't what its name says.
@@ -118,17 +116,9 @@ class ValueFormat:
         depth, count, level = stored[1], int.from_bytes(stored[2:10], "big"), list(digests_in(stored[10:]))
         for _ in range(depth):
             level = [child for digest in level for child in digests_in(_node(parts[digest]))]
-        stored_leaves = [parts[digest] for digest in level]
-        contents = [self._opened(leaf, digest) for leaf, digest in zip(stored_leaves, level, strict=True)]
+        leaves = [self._opened(parts[digest], digest) for digest in level]
         assert self._plain is not None
-        value = self._plain.loads_typed(("msgpack", b"".join([_array_of(count), *contents])))
-        if goes_on and len(level) == count:
-            # What was stored before there was a key is encrypted the next time, under another name.
-            now = LEAF if self._cipher is None else SEALED
-            for element, leaf, content, digest in zip(value, stored_leaves, contents, level, strict=True):
-                if isinstance(element, BaseMessage) and leaf[:1] == now:
-                    self._packed.note(element, Part(LEAF, content, digest))
-        return value
+        return self._plain.loads_typed(("msgpack", b"".join([_array_of(count), *leaves])))
 
     def bytes_of(self, part: Part) -> bytes:
         """A part as it is stored."""
@@ -154,15 +144,15 @@ class ValueFormat:
         items: list[Item] = []
         short = 0
         for element in value:
-            is_message = isinstance(element, BaseMessage)
-            item = self._packed.find(element) if is_message else None
+            held = held_by(element)
+            item = None if held is None else self._packed.find(held)
             if item is None:
                 kind, data = plain.dumps_typed([element])
                 if kind != "msgpack":
                     return None
                 item = item_of(data[1:], self._key)
-                if is_message:
-                    self._packed.note(element, item)
+                if held is not None:
+                    self._packed.note(held, item)
             short += 0 if isinstance(item, Part) else len(item)
             items.append(item)
         return items if short >= LEAF_BYTES or any(isinstance(item, Part) for item in items) else None

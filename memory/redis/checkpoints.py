@@ -41,6 +41,7 @@ from motet.memory.redis.checkpoint_values import Content, ValueFormat, ref
 from motet.memory.redis.client import connected
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.lately import Lately
+from motet.memory.redis.packed_messages import PackedMessages
 from motet.memory.redis.scripts import Scripts
 from motet.memory.serde import state_serializer
 from motet.observability.names import CHECKPOINT_RESENT, SCOPE
@@ -106,6 +107,7 @@ class RedisCheckpointer(SynchronousSaver):
         """By run, threads that were noted."""
         self._resent = [0]
         self._resent_counter = metrics.get_meter(SCOPE).create_counter(CHECKPOINT_RESENT, "{checkpoint}")
+        self._packed = PackedMessages()
         self._made: ValueFormat | None = None
 
     @classmethod
@@ -140,7 +142,6 @@ class RedisCheckpointer(SynchronousSaver):
         nothing: it raises StaleClaim. Writes to other threads than the claim's are as without one. Costs nothing;
         the client and what is known of the server are shared.
         """
-        _ = self._format  # made before it is copied, so that it is shared
         fenced = copy.copy(self)
         fenced._claim = claim  # noqa: SLF001 - it is one of ours
         return fenced
@@ -215,7 +216,7 @@ class RedisCheckpointer(SynchronousSaver):
             self._newest.discard(place, wanted)
         else:
             self._newest.add(place, [read[0].id if read else ""])
-        return tuple_of(place, read[0], parts, self._format, goes_on=True) if read else None
+        return tuple_of(place, read[0], parts, self._format) if read else None
 
     async def alist(
         self,
@@ -332,7 +333,7 @@ class RedisCheckpointer(SynchronousSaver):
     def _format(self) -> ValueFormat:
         """By the serializer there is now: LangGraph gives a copy of the saver another one."""
         if self._made is None or self._made.serde is not self.serde:
-            self._made = ValueFormat(self.serde)
+            self._made = ValueFormat(self.serde, self._packed)
         return self._made
 
     async def _put(self, place: Place, record: Record, content: Content) -> bool:

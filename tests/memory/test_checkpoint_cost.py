@@ -20,6 +20,7 @@ from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.client import connect
 from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.keys import Keys
+from motet.memory.redis.packed_messages import PackedMessages, held_by
 
 TEXT = 350
 AVERAGED = 12
@@ -60,6 +61,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from tests.memory.savers import put, thread
 from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.keys import Keys
+from motet.memory.redis.packed_messages import PackedMessages, held_by
 
 async def main():
     reader = InMemoryMetricReader()
@@ -164,15 +166,13 @@ async def test_a_turn_costs_what_it_adds(server: Redis, keys: Keys) -> None:
     assert late[1] <= 1.2 * early[1]
 
 
-async def test_what_a_process_remembers_is_bounded(redis: Redis, keys: Keys) -> None:
-    """Messages that nobody holds any more are forgotten with what they were serialised to."""
-    saver = RedisCheckpointer(redis, keys)
-    packed: dict[int, object] = cast("Any", saver)._format._packed._entries
-    config = thread()
-    for number in range(5):
-        messages = [AIMessage(f"{number * 100 + one:>300}") for one in range(100)]
-        config = await put(saver, config, messages=messages)
-        del messages
-        await saver.aget_tuple(config)
+def test_what_a_process_remembers_is_bounded() -> None:
+    """Of what messages were serialised to, the newest is kept, up to a number of bytes."""
+    packed = PackedMessages(limit=10_000)
+    helds = [cast("bytes", held_by(AIMessage(f"{number:>300}"))) for number in range(100)]
+    for held in helds:
+        packed.note(held, b"x" * 500)
 
-    assert len(packed) == 0
+    kept = [held for held in helds if packed.find(held)]
+    assert kept == helds[-len(kept) :]
+    assert 5_000 < sum(len(held) + 500 for held in kept) <= 10_000
