@@ -14,6 +14,8 @@ from motet.memory.summary import first_sentence, newest
 from motet.tools.memory import Memories, memories_here
 
 _LISTED = 50
+_WISHES = 20
+"""Of one message; each reads what is remembered."""
 _NOTHING = "I remember nothing of you."
 
 
@@ -36,9 +38,11 @@ async def recalled(turned: Turned, state: Turn) -> Recalled:
     """
     here = memories_here()
     told, last = list[str](), state.get("undoable", "")
-    for wish in turned.wishes:
+    for wish in turned.wishes[:_WISHES]:
         said, last = await _done(wish, here, state, last)
         told.append(said)
+    if (left := len(turned.wishes) - _WISHES) > 0:
+        told.append(f"I did the first {_WISHES} of these; say the other {left} in another message.")
     bears = [] if isinstance(here, str) or not turned.rest.strip() else await here.bearing_on(turned.rest)
     return Recalled(told=told, remembered=[one.text for one in bears], undoable=last)
 

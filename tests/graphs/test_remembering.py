@@ -129,6 +129,14 @@ async def test_a_model_that_fails_doesnt_hide_what_was_done(tmp_path: Path) -> N
     assert await talks.status() == "failed"
 
 
+async def test_a_message_of_countless_wishes_is_done_in_part_and_says_so(talks: Talks) -> None:
+    """One message doesn't hold a worker for as long as it likes: what wasn't done is told, with the number."""
+    answer = await talks.say(" ".join(f"Remember that {number} is my number." for number in range(25)))
+
+    assert "say the other 5 in another message" in answer
+    assert len(await talks.kept()) == 20
+
+
 async def test_where_it_was_said_is_kept(talks: Talks) -> None:
     """A memory names the thread, the person's message, and the person."""
     await talks.say("Remember that I report in euros.", "the-thread")
