@@ -25,9 +25,10 @@ def made() -> set[str]:
     """Every key that `Keys` can name, its arguments standing for themselves as the tables write them."""
     keys = Keys(tenant="tenant")
     found: set[str] = set()
-    for name, method in inspect.getmembers(keys, inspect.ismethod):
-        if name.startswith("_") or name in NO_KEYS:
+    for name, function in vars(Keys).items():
+        if not inspect.isfunction(function) or name.startswith("_") or name in NO_KEYS:
             continue
+        method = getattr(keys, name)
         told = list(inspect.signature(method).parameters)
         for part in PARTS.get(name, ("",)):
             arguments = [part if one == "part" else f"{{{one.removesuffix('_id')}}}" for one in told]
