@@ -7,23 +7,21 @@ import operator
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
-from uuid import uuid4
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.channels.delta import DeltaChannel
-from langgraph.checkpoint.base import CheckpointTuple, empty_checkpoint
-from langgraph.checkpoint.conformance import checkpointer_test, validate
 from langgraph.checkpoint.serde.types import INTERRUPT
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, interrupt
 from redis.asyncio import Redis
+from tests.memory.savers import checkpoint, commands_of, found, id_of, put, thread
 from typing_extensions import TypedDict
 
 from motet.errors import StoreUnavailable
@@ -31,9 +29,6 @@ from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.client import connect
 from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.keys import Keys
-
-BASE = {"put": 17, "put_writes": 10, "get_tuple": 10, "list": 16, "delete_thread": 5}
-EXTENDED = {"copy_thread": 8, "delete_for_runs": 7, "prune": 8}
 
 
 class State(TypedDict):
@@ -73,50 +68,9 @@ def asking_graph(saver: RedisCheckpointer) -> CompiledStateGraph[State]:
     return builder.compile(checkpointer=saver)
 
 
-def thread(name: str | None = None, **more: str) -> RunnableConfig:
-    return {"configurable": {"thread_id": name or str(uuid4()), "checkpoint_ns": "", **more}}
-
-
-def checkpoint(**values: Any) -> Any:
-    made = empty_checkpoint()
-    made["channel_values"] = values
-    made["channel_versions"] = {name: f"1.{uuid4().hex}" for name in values}
-    return made
-
-
-def id_of(config: RunnableConfig | None, part: str = "checkpoint_id") -> str:
-    return str((config or {}).get("configurable", {})[part])
-
-
-async def put(saver: RedisCheckpointer, config: RunnableConfig, **values: Any) -> RunnableConfig:
-    made = checkpoint(**values)
-    return await saver.aput(config, made, {"source": "loop", "step": 1}, made["channel_versions"])
-
-
-async def found(saver: RedisCheckpointer, config: RunnableConfig) -> CheckpointTuple:
-    read = await saver.aget_tuple(config)
-    assert read is not None
-    return read
-
-
 @pytest.fixture
 def saver(redis: Redis, keys: Keys) -> RedisCheckpointer:
     return RedisCheckpointer(redis, keys)
-
-
-async def test_langgraphs_conformance_suite(saver: RedisCheckpointer) -> None:
-    """All tests of LangGraph's published suite pass for what the saver implements, and none is skipped unseen."""
-
-    @checkpointer_test(name="RedisCheckpointer")
-    async def savers() -> AsyncGenerator[RedisCheckpointer]:
-        yield saver
-
-    report = await validate(cast("Any", savers))
-
-    assert {name: result.failures for name, result in report.results.items() if result.failures} == {}
-    passed = {name: result.tests_passed for name, result in report.results.items() if result.tests_passed}
-    assert passed == BASE | EXTENDED
-    assert sum(BASE.values()) == 58
 
 
 async def test_a_question_is_answered_through_another_saver(saver: RedisCheckpointer, redis: Redis, keys: Keys) -> None:
@@ -250,25 +204,6 @@ async def test_a_killed_server_loses_no_checkpoint(tmp_path: Path, keys: Keys) -
 
     assert last.checkpoint["channel_values"] == {"number": 19}
     assert last.pending_writes == [("task", "number", 20)]
-
-
-async def commands_of(url: str, act: Callable[[], Awaitable[object]], client: Redis, keys: Keys) -> list[str]:
-    """Names of the commands that clients sent while `act` ran, but for those on keys of other tests' servers."""
-    watcher = await connect(url)
-    seen: list[str] = []
-    async with watcher.monitor() as monitor:
-        await client.echo("begin")
-        await act()
-        await client.echo("end")
-        async for command in monitor.listen():
-            text = str(command["command"])
-            words = text.split()
-            if words[:2] == ["ECHO", "end"]:
-                break
-            if command["client_type"] != "lua" and (":{" not in text or keys.prefix in text):
-                seen.append(words[0])
-    await watcher.aclose()
-    return seen[seen.index("ECHO") + 1 :]
 
 
 async def test_each_operation_is_one_round_trip(
