@@ -11,11 +11,10 @@ from langgraph.store.base import IndexConfig
 
 from motet.errors import ModelFailed
 from motet.memory.recall import Recall
-from motet.memory.redis.client import connect
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.store import RedisStore
 from motet.server.settings import Settings
-from motet.server.store import redis_url
+from motet.server.store import redis_client
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +44,7 @@ async def remembered(settings: Settings, *, writing: bool = False) -> AsyncGener
     """
     async with AsyncExitStack() as resources:
         index = await store_index(await _embeddings(settings, resources)) if writing else None
-        client = await connect(await resources.enter_async_context(redis_url(settings)))
-        resources.push_async_callback(client.aclose)
+        client = await resources.enter_async_context(redis_client(settings))
         yield Recall(RedisStore(client, Keys(settings.tenant), index=index))
 
 

@@ -17,13 +17,11 @@ from motet.graphs.registry import GraphRegistry
 from motet.memory.ports import EventReader, FencedCheckpoints, RunLifecycle, Threads, TrajectoryStore
 from motet.memory.redis.cache import RedisCache
 from motet.memory.redis.checkpoints import RedisCheckpointer
-from motet.memory.redis.client import connected
 from motet.memory.redis.documents import RedisDocuments
-from motet.memory.redis.durability import strict
 from motet.memory.redis.events import RedisEvents
 from motet.memory.redis.keys import Keys
+from motet.memory.redis.opening import scripts_of
 from motet.memory.redis.runs import RedisRuns
-from motet.memory.redis.scripts import Scripts
 from motet.memory.redis.store import RedisStore
 from motet.memory.redis.threads import RedisThreads
 from motet.memory.redis.trajectories import RedisTrajectories
@@ -35,7 +33,7 @@ from motet.server.crew import NOBODY, gathered
 from motet.server.logs import log_progress
 from motet.server.remembered import store_index
 from motet.server.settings import Settings, apply_environment
-from motet.server.store import redis_url
+from motet.server.store import redis_client
 from motet.tools.budget import Limits
 from motet.tools.index import Progress
 
@@ -88,17 +86,24 @@ async def opened(
         telemetry = setup.install(setup.TelemetrySettings(tracing=settings.traces))
         resources.push_async_callback(asyncio.to_thread, telemetry.shutdown)
         declared = langgraph_json.load(project) if project else {}
-        url = await resources.enter_async_context(redis_url(settings))
-        client = await resources.enter_async_context(connected(url))
+        client = await resources.enter_async_context(redis_client(settings))
         keys = Keys(settings.tenant)
-        scripts = Scripts(client, durability=await strict(client) if settings.durability == "strict" else None)
-        serde = _serializer(settings, project.classes if project else ())
+        scripts = await scripts_of(client, strict=settings.durability == "strict")
+        serde = _serializer(settings, project)
         checkpoints = RedisCheckpointer(client, keys, serde, scripts=scripts)
-        index = RedisDocuments(client, keys)
-        crew = (
-            await resources.enter_async_context(gathered(settings, workspace, index, progress)) if workspace else NOBODY
-        )
+        crew = NOBODY
+        if workspace:
+            index = RedisDocuments(client, keys)
+            crew = await resources.enter_async_context(gathered(settings, workspace, index, progress))
         store = RedisStore(client, keys, index=await store_index(crew.embeddings), scripts=scripts)
+        graphs = GraphRegistry(
+            {**crew.graphs, **declared},
+            checkpoints,
+            store=store,
+            cache=RedisCache(client, keys, serde),
+            descriptions=project.descriptions if project else {},
+            checks={name: check for name, check in crew.checks.items() if name not in declared},
+        )
         yield Services(
             settings=settings,
             threads=RedisThreads(client, keys, scripts),
@@ -108,20 +113,14 @@ async def opened(
             checkpoints=checkpoints,
             store=store,
             telemetry=telemetry,
-            graphs=GraphRegistry(
-                {**crew.graphs, **declared},
-                checkpoints,
-                store=store,
-                cache=RedisCache(client, keys, serde),
-                descriptions=project.descriptions if project else {},
-                checks={name: check for name, check in crew.checks.items() if name not in declared},
-            ),
+            graphs=graphs,
             limits=_limits(settings),
             notices=crew.notices,
         )
 
 
-def _serializer(settings: Settings, classes: Sequence[tuple[str, ...]]) -> SerializerProtocol:
+def _serializer(settings: Settings, project: langgraph_json.Project | None) -> SerializerProtocol:
+    classes = project.classes if project else ()
     if settings.aes_key is None:
         return state_serializer(classes)
     return encrypted_serializer(settings.aes_key.get_secret_value().encode(), classes)

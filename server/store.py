@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from motet.memory.ports import TrajectoryStore
-from motet.memory.redis.client import connected
+from motet.memory.redis.client import Client, connected
 from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.trajectories import RedisTrajectories
@@ -34,11 +34,18 @@ async def redis_url(settings: Settings) -> AsyncGenerator[str]:
 
 
 @asynccontextmanager
+async def redis_client(settings: Settings) -> AsyncGenerator[Client]:
+    """A client of that server, for as long as the context lasts. Raises as `redis_url` and `client.connect` do."""
+    async with redis_url(settings) as url, connected(url) as client:
+        yield client
+
+
+@asynccontextmanager
 async def trajectories(settings: Settings) -> AsyncGenerator[TrajectoryStore]:
     """The trajectories of the runs, for a command that only reads them.
 
     Raises:
         StoreUnavailable, InvalidConfig.
     """
-    async with redis_url(settings) as url, connected(url) as client:
+    async with redis_client(settings) as client:
         yield RedisTrajectories(client, Keys(settings.tenant))

@@ -13,8 +13,7 @@ namespace, and gets them in one round trip.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Self, cast
 
@@ -24,8 +23,9 @@ from redis.asyncio import Redis
 
 from motet.errors import DataDamaged, shortened
 from motet.memory.redis.bridge import Bridge, Opening
-from motet.memory.redis.client import answering, connected
+from motet.memory.redis.client import answering
 from motet.memory.redis.keys import Keys
+from motet.memory.redis.opening import opening
 from motet.memory.redis.scripts import Argument, Scripts
 from motet.memory.serde import state_serializer
 
@@ -55,13 +55,7 @@ class RedisCache(BaseCache[ValueT]):
 
         Raises what `connect` raises.
         """
-
-        @asynccontextmanager
-        async def opened() -> AsyncGenerator[Self]:
-            async with connected(url) as client:
-                yield cls(client, keys or Keys(), serde)
-
-        return Opening(opened)
+        return opening(url, lambda client, _: cls(client, keys or Keys(), serde))
 
     async def aget(self, keys: Sequence[FullKey]) -> dict[FullKey, ValueT]:
         """Those of the entries that are there and have not expired. One round trip.

@@ -6,8 +6,7 @@ import asyncio
 import copy
 import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
 from heapq import merge
 from itertools import islice
 from typing import Any, Self
@@ -31,16 +30,15 @@ from redis.asyncio import Redis
 
 from motet.errors import DataDamaged, InvalidInput
 from motet.memory.ports import Claim
-from motet.memory.redis import durability
 from motet.memory.redis.bridge import Opening
 from motet.memory.redis.checkpoint_listing import batches, ids_of
 from motet.memory.redis.checkpoint_reading import history_of, pending_writes, tuple_of
 from motet.memory.redis.checkpoint_sync import SynchronousSaver
 from motet.memory.redis.checkpoint_table import Place, Record, Table, Write, named, reading
 from motet.memory.redis.checkpoint_values import Content, ValueFormat, ref
-from motet.memory.redis.client import connected
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.lately import Lately
+from motet.memory.redis.opening import opening
 from motet.memory.redis.packed_messages import PackedMessages
 from motet.memory.redis.scripts import Scripts
 from motet.memory.serde import state_serializer
@@ -127,13 +125,10 @@ class RedisCheckpointer(SynchronousSaver):
         Raises what `connect` and `durability.strict` raise.
         """
 
-        @asynccontextmanager
-        async def opened() -> AsyncGenerator[Self]:
-            async with connected(url) as client:
-                scripts = Scripts(client, durability=await durability.strict(client) if strict else None)
-                yield cls(client, keys or Keys(), serde, ttl_s=ttl_s, refresh_on_read=refresh_on_read, scripts=scripts)
+        def made(client: Redis, scripts: Scripts) -> Self:
+            return cls(client, keys or Keys(), serde, ttl_s=ttl_s, refresh_on_read=refresh_on_read, scripts=scripts)
 
-        return Opening(opened)
+        return opening(url, made, strict=strict)
 
     def for_claim(self, claim: Claim) -> Self:
         """The same saver, each write of which carries the claim's epoch.

@@ -22,6 +22,9 @@ from motet.memory.redis.refusals import chain, refusal
 
 logger = logging.getLogger(__name__)
 
+Client = Redis
+"""What adapters work with, for those who only hand it on: a server's client, or a `Cluster` under the same type."""
+
 _OURS = {
     "protocol": 2,
     "socket_timeout": None,

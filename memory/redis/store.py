@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Self
 
@@ -26,10 +26,10 @@ from langgraph.store.base import (
 from redis.asyncio import Redis
 
 from motet.errors import InvalidConfig, InvalidInput
-from motet.memory.redis import durability
 from motet.memory.redis.bridge import Bridge, Opening
-from motet.memory.redis.client import answering, connected
+from motet.memory.redis.client import answering
 from motet.memory.redis.keys import Keys
+from motet.memory.redis.opening import opening
 from motet.memory.redis.scripts import Argument, Scripts
 from motet.memory.redis.store_filters import fits
 from motet.memory.redis.store_items import Record
@@ -141,13 +141,10 @@ class RedisStore(BaseStore):
         Raises what `connect` and `durability.strict` raise.
         """
 
-        @asynccontextmanager
-        async def opened() -> AsyncGenerator[Self]:
-            async with connected(url) as client:
-                scripts = Scripts(client, durability=await durability.strict(client) if strict else None)
-                yield cls(client, keys or Keys(), index=index, ttl=ttl, scripts=scripts)
+        def made(client: Redis, scripts: Scripts) -> Self:
+            return cls(client, keys or Keys(), index=index, ttl=ttl, scripts=scripts)
 
-        return Opening(opened)
+        return opening(url, made, strict=strict)
 
     @property
     def held_vectors(self) -> int:

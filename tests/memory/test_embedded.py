@@ -14,7 +14,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from redis.exceptions import RedisError, ResponseError
 from tests.support import wait_until
 
 from motet.errors import InvalidConfig, StoreUnavailable
-from motet.memory.redis.client import connect
+from motet.memory.redis.client import connected
 from motet.memory.redis.embedded import EmbeddedRedis
 
 USER = """
@@ -63,15 +62,6 @@ asyncio.run(main())
 
 ROUNDS = 10
 WRITERS = 4
-
-
-@contextlib.asynccontextmanager
-async def connected(url: str) -> AsyncGenerator[Redis]:
-    client = await connect(url)
-    try:
-        yield client
-    finally:
-        await client.aclose()
 
 
 async def server_pid(url: str) -> int:
