@@ -19,6 +19,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot  # pyright: ignore[r
 from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from redis.asyncio import Redis
+from tests.memory.savers import commands_of
 from typing_extensions import TypedDict
 
 from motet.memory.redis import checkpoints
@@ -358,17 +359,10 @@ async def test_a_page_of_ancestors_is_one_round_trip(redis_url: str, redis: Redi
         config = await grow(saver, config, *([] if number % 10 else [("log", number)]))
     target = await grow(saver, config)
     await saver.aget_delta_channel_history(config=target, channels=["none"])  # the server has seen the script
-    watcher = Redis.from_url(redis_url, protocol=2)
-    seen: list[str] = []
-    async with watcher.monitor() as monitor:
-        found = await saver.aget_delta_channel_history(config=target, channels=["log"])
-        await redis.echo("end")
-        async for command in monitor.listen():
-            if command["command"].startswith("ECHO end"):
-                break
-            if command["client_type"] != "lua":
-                seen.append(command["command"].split()[0])
-    await watcher.aclose()
+    seen = await commands_of(
+        redis_url, lambda: saver.aget_delta_channel_history(config=target, channels=["log"]), redis, keys
+    )
+    found = await saver.aget_delta_channel_history(config=target, channels=["log"])
 
     assert seen == ["EVALSHA"] * 3
     assert values(found["log"]) == ["before", *range(0, length, 10)]

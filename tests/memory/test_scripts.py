@@ -11,8 +11,9 @@ from redis.exceptions import ResponseError
 from tests import engines
 from tests.memory.servers import valkey
 
-from motet.memory.redis.client import connect
+from motet.memory.redis.client import connect, connected
 from motet.memory.redis.durability import Durability, strict
+from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.scripts import Scripts
 
@@ -48,16 +49,17 @@ async def test_a_user_who_may_not_load_scripts_runs_them(tmp_path: Path) -> None
         await client.aclose()
 
 
-async def test_waiting_for_the_disk_costs_no_round_trip(redis: Redis, keys: Keys) -> None:
+async def test_waiting_for_the_disk_costs_no_round_trip(tmp_path: Path, keys: Keys) -> None:
     """A strict write and its question arrive at the server in one piece."""
-    scripts = Scripts(redis, durability=WAITING)
-    await create(scripts, keys.thread("a"))
-    before = await reads(redis)
+    async with EmbeddedRedis(tmp_path) as url, connected(url) as redis:  # one that nobody else asks anything
+        scripts = Scripts(redis, durability=WAITING)
+        await create(scripts, keys.thread("a"))
+        before = await reads(redis)
 
-    await create(scripts, keys.thread("b"))
+        await create(scripts, keys.thread("b"))
 
-    asking_itself = 1
-    assert await reads(redis) - before == 1 + asking_itself
+        asking_itself = 1
+        assert await reads(redis) - before == 1 + asking_itself
 
 
 async def test_a_strict_read_waits_for_nothing(tmp_path: Path) -> None:
