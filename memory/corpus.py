@@ -10,7 +10,7 @@ from hashlib import blake2b
 from itertools import accumulate
 from pathlib import PurePosixPath
 
-from motet.memory.ports import DocumentIndex, IndexedFile, IndexedText, Passage
+from motet.memory.document_index import DocumentIndex, IndexedFile, IndexedText, Passage
 from motet.memory.search import Ranked, Ranking, Vocabulary, stacked
 
 

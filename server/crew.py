@@ -28,7 +28,7 @@ from motet.graphs.crew.specialists import specialist
 from motet.graphs.crew.sql_analyst import build_sql_analyst
 from motet.graphs.guardrails import Guard
 from motet.graphs.registry import Declared, Graph, InputCheck
-from motet.memory.ports import DocumentIndex
+from motet.memory.document_index import DocumentIndex
 from motet.server.declared import agents_in
 from motet.server.following import following
 from motet.server.settings import Settings

@@ -12,7 +12,7 @@ from pathlib import Path
 from langchain_core.embeddings import Embeddings
 
 from motet.errors import MotetError
-from motet.memory.ports import DocumentIndex
+from motet.memory.document_index import DocumentIndex
 from motet.tools.documents.indexing import Indexed, index_folder
 
 logger = logging.getLogger(__name__)

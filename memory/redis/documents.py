@@ -16,7 +16,7 @@ from redis.exceptions import LockError
 from redis.typing import EncodableT, FieldT
 
 from motet.errors import StoreUnavailable
-from motet.memory.ports import IndexedFile, IndexedText, Passage
+from motet.memory.document_index import IndexedFile, IndexedText, Passage
 from motet.memory.redis.client import answering
 from motet.memory.redis.keys import Keys
 

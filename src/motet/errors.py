@@ -6,10 +6,14 @@ MotetError
 │   ├── ServerRefused      a server said so to one of our commands; carries its status and words
 │   ├── InvalidInput       422  a field's value isn't allowed
 │   ├── NotFound           404  the thing named doesn't exist
+│   ├── NothingToCancel    404  none of the runs meant is still to end
+│   ├── ThreadNeeded       400  an answer came without the thread where the question waits
 │   ├── NotAuthorised      401  the key is missing or wrong
 │   └── Conflict           409  the request is fine, the state isn't
 │       ├── AlreadyExists       the id is taken
 │       ├── ThreadBusy          a run works on the thread, and the request said `reject`
+│       ├── RunActive           the run hasn't ended, so it can't be forgotten
+│       ├── RunOver             the run has ended, so it can't be cancelled
 │       ├── ThreadWaits         a decision is waiting; a plain input would discard it
 │       ├── NoWaitingInterrupt  a resume names nothing that waits
 │       └── ArgumentsChanged    a decision was made on other arguments than those waiting
@@ -25,8 +29,14 @@ MotetError
 │   └── ServerUnavailable       the server a command speaks to doesn't answer
 ├── RunError               the run can't go on; ends it, never the worker
 │   ├── BudgetExhausted         a limit of the run's tree was reached
+│   ├── RunTimeout              the run took longer than it may
 │   ├── ModelFailed             the model timed out, refused or answered rubbish
+│   ├── GraphExited             the graph's code tried to end the process
 │   ├── TypeNotAllowed          the state holds a value whose class isn't allowed, so it would not come back
+│   ├── EffectUnknown           a tool's effect may have happened, and nobody may be asked
+│   ├── EffectNotRecorded       a tool's effect happened, and its result can't be kept
+│   ├── UnstorableValue         the state holds a value that has no form outside the process
+│   ├── StateTooLarge           a step adds more to the state than this installation stores at once
 │   └── StaleClaim              another worker owns the run now
 ├── ToolFailed             the model must see it and may try again
 └── OnlyInTests            whoever wrote the test, or the code it tests, must change it
@@ -94,6 +104,22 @@ class NotFound(CallerError):
         super().__init__(f"{kind.capitalize()} with ID {name} not found")
 
 
+class NothingToCancel(CallerError):
+    """Runs were to be cancelled, and none of those meant is still to end."""
+
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("No runs found to cancel.")
+
+
+class ThreadNeeded(CallerError):
+    """A run without a thread came with an answer: what waits, waits on a thread."""
+
+    def __init__(self) -> None:
+        super().__init__("You must provide a thread_id when resuming.")
+
+
 class NotAuthorised(CallerError):
     """The request carries no key, or a wrong one. Which of the two isn't said."""
 
@@ -126,6 +152,24 @@ class ThreadBusy(Conflict):
         super().__init__(
             "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
         )
+
+
+class RunActive(Conflict):
+    """A run that hasn't ended was to be forgotten."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"Run {run_id} has not ended: cancel it first")
+
+
+class RunOver(Conflict):
+    """A run that has ended was to be cancelled."""
+
+    def __init__(self, run_id: str, status: str) -> None:
+        self.run_id = run_id
+        self.ended = status
+        """How it ended."""
+        super().__init__(f"Run {run_id} has ended already: {status}")
 
 
 class ThreadWaits(Conflict):
@@ -275,6 +319,15 @@ class BudgetExhausted(RunError):
         super().__init__(f"the run's budget of {allowed:g} {limit.replace('_', ' ')} is spent ({spent:g})")
 
 
+class RunTimeout(RunError):
+    """The attempt took longer than the installation lets a run take; it ends with status `timeout`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        """What it was allowed."""
+        super().__init__(f"the run took longer than the {seconds:g} s it may (MOTET_RUN_TIMEOUT_SECONDS)")
+
+
 class ModelFailed(RunError):
     """A model call gave nothing usable after its retries."""
 
@@ -282,6 +335,16 @@ class ModelFailed(RunError):
         self.model = model
         self.reason = reason
         super().__init__(f"model {model} failed: {reason}")
+
+
+class GraphExited(RunError):
+    """The graph's code called `sys.exit()`, or raised KeyboardInterrupt: that ends its run, not the server."""
+
+    def __init__(self, raised: BaseException) -> None:
+        code = getattr(raised, "code", None)
+        self.raised = f"{type(raised).__name__}{'' if code is None else f'({code!r})'}"
+        """What was raised, as Python writes it."""
+        super().__init__(f"the graph raised {self.raised}, which would end the whole process")
 
 
 class TypeNotAllowed(RunError):
@@ -292,17 +355,81 @@ class TypeNotAllowed(RunError):
     by whoever set up the installation, and other runs go on; so it is the run's error.
     """
 
-    def __init__(self, module: str, name: str, *, reason: str = "", stored: bool = False) -> None:
+    def __init__(
+        self, module: str, name: str, *, reason: str = "", stored: bool = False, channel: str | None = None
+    ) -> None:
         self.module = module
         """Where the class is defined."""
         self.name = name
         """The class."""
-        reason = reason or (
+        self.channel = channel
+        """The part of a graph's state that holds the value, where it is known."""
+        self.reason = reason or (
             f'allow it: state_serializer([{name}]), or ["{module}", "{name}"] under '
             "checkpointer.serde.allowed_msgpack_modules in langgraph.json; dataclasses, Pydantic models and enums "
             "that a graph's state schema names are allowed in its checkpoints by themselves"
         )
-        super().__init__(f"{module}.{name} is not allowed in {'stored ' if stored else ''}state: {reason}")
+        where = "stored state" if stored else "state" if channel is None else f"channel {channel!r} of the state"
+        super().__init__(f"{module}.{name} is not allowed in {where}: {self.reason}")
+
+
+class UnstorableValue(RunError):
+    """State holds what has no form outside the process: a lock, a socket, a function, a list that holds itself.
+
+    Raised when it is saved: nothing is stored, and the run ends at its last checkpoint.
+    """
+
+    def __init__(self, channel: str, reason: str) -> None:
+        self.channel = channel
+        """The part of the graph's state that holds it."""
+        self.reason = reason
+        """What the serialiser stumbled over; names the class."""
+        super().__init__(
+            f"channel {channel!r} of the state can't be stored: {reason}; keep it out of the state, in the run's "
+            "context or made anew by the node that needs it"
+        )
+
+
+class StateTooLarge(RunError):
+    """A step adds more to the state than this installation stores at once.
+
+    Nothing of the step is stored, and the thread goes on from its last checkpoint.
+    """
+
+    def __init__(self, thread_id: str, *, size: int, allowed: int, channel: str) -> None:
+        self.thread_id = thread_id
+        self.size = size
+        """Bytes, serialised."""
+        self.allowed = allowed
+        """Bytes."""
+        self.channel = channel
+        """The part of the state that adds most."""
+        super().__init__(
+            f"thread {thread_id}: a step adds {size} bytes to the state, and {allowed} are allowed; most of it is in "
+            f"channel {channel!r}: keep large data elsewhere, and in the state where it is"
+        )
+
+
+class EffectUnknown(RunError):
+    """An effect that must happen once was started before, may have happened, and its tool asks for failure then."""
+
+    def __init__(self, tool: str, *, started: str) -> None:
+        self.tool = tool
+        self.started = started
+        """When and by whom it was started, as a phrase."""
+        super().__init__(
+            f"{tool}: this call was started {started}, and it isn't known whether it took effect; "
+            "it was not made again, because the tool is declared with ambiguous: fail"
+        )
+
+
+class EffectNotRecorded(RunError):
+    """A tool acted, and what it gave can't be kept: if the call is met again, its effect counts as unknown."""
+
+    def __init__(self, tool: str, reason: str) -> None:
+        self.tool = tool
+        self.reason = reason
+        super().__init__(f"{tool}: the call was made, but its result can't be kept: {reason}")
 
 
 class StaleClaim(RunError):

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from tests.engines import restricted_user
 
 from motet.memory.corpus import Corpus
-from motet.memory.ports import IndexedFile, IndexedText, Passage
+from motet.memory.document_index import IndexedFile, IndexedText, Passage
 from motet.memory.redis.client import connect
 from motet.memory.redis.documents import RedisDocuments
 from motet.memory.redis.keys import Keys

@@ -12,7 +12,7 @@ from langchain_core.embeddings import Embeddings
 
 from motet.errors import InvalidWorkspace
 from motet.memory.corpus import passage_text, vector_id
-from motet.memory.ports import DocumentIndex, IndexedFile, IndexedText
+from motet.memory.document_index import DocumentIndex, IndexedFile, IndexedText
 from motet.tools.documents.embedding import embed, model_name
 from motet.tools.documents.reading import READING, document_files, read_file, sayable, title_of
 from motet.tools.documents.splitting import passages

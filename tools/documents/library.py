@@ -12,7 +12,7 @@ from langchain_core.embeddings import Embeddings
 
 from motet.errors import ModelFailed, ToolFailed, shortened
 from motet.memory.corpus import Corpus, LoadedDocument, Snapshot
-from motet.memory.ports import DocumentIndex
+from motet.memory.document_index import DocumentIndex
 from motet.tools.documents.embedding import model_name
 from motet.tools.documents.ports import DocumentInfo, Hit
 

@@ -52,5 +52,5 @@ def passages_tool(documents: Documents) -> BaseTool:
         name=NAME,
         description="Find the passages of the workspace's documents that fit a question.",
         args_schema=_Find,
-        metadata={"effect": "read"},
+        metadata={"effect": "none"},
     )

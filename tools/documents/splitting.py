@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from motet.memory.ports import Passage
+from motet.memory.document_index import Passage
 from motet.tools.documents.structure import Heading, Structure
 
 LONGEST = 1_200

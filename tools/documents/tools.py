@@ -53,7 +53,7 @@ def search_tool(documents: Documents) -> BaseTool:
         name=SEARCH,
         description="Search the workspace's documents. Gives passages with their file, start and end.",
         args_schema=_Search,
-        metadata={"effect": "read"},
+        metadata={"effect": "none"},
     )
 
 
@@ -70,7 +70,7 @@ def read_tool(documents: Documents) -> BaseTool:
         name=READ,
         description="Read a part of one of the workspace's documents: around a passage or from its start.",
         args_schema=_Read,
-        metadata={"effect": "read"},
+        metadata={"effect": "none"},
     )
 
 

@@ -156,7 +156,7 @@ async def test_the_tools_give_data_with_its_place(library: Library) -> None:
     assert f'<data source="a.md {start}-{start + 30}">\n[Traffic > Noise]\n## Noise\n\nError E4711' in found
     assert told == '<data source="b.txt 6-15 of 48">\nare green\n</data>'
     assert (search.name, read.name) == ("search_documents", "read_document")
-    assert search.metadata == read.metadata == {"effect": "read"}
+    assert search.metadata == read.metadata == {"effect": "none"}
 
 
 async def test_a_wrong_call_tells_the_model_what_to_change(

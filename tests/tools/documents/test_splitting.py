@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from motet.memory.ports import Passage
+from motet.memory.document_index import Passage
 from motet.tools.documents.markdown import read_markdown
 from motet.tools.documents.splitting import LONGEST, passages
 from motet.tools.documents.structure import Structure
