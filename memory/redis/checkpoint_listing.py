@@ -12,25 +12,32 @@ _READ_AT_ONCE = 20
 
 
 async def ids_of(
-    table: Table, place: Place, fits: Callable[[str, bytes], bool], before: str, limit: int | None
+    table: Table, place: Place, fits: Callable[[str, bytes], bool] | None, before: str, limit: int | None
 ) -> AsyncGenerator[str]:
-    """Ids that fit by themselves and their metadata, at most `limit`.
+    """Ids that fit by themselves and their metadata, at most `limit`; all fit without `fits`.
 
     They were put before the id `before` ("" for no such limit); where that is another place's, they are smaller.
     Raises DataDamaged.
     """
-    page = await table.page(place, _PAGE, before=before)
+    if limit is not None and limit <= 0:
+        return
+    size = min(_PAGE, limit or _PAGE) if fits is None else _PAGE
+    page = await table.page(place, size, before=before)
     elsewhere = before if not page.knows_before else ""
     yielded = 0
-    while page.rows and (limit is None or yielded < limit):
+    while page.rows:
         with reading(place):
-            fitting = [id for id, metadata in page.rows if (not elsewhere or id < elsewhere) and fits(id, metadata)]
+            fitting = [
+                id
+                for id, metadata in page.rows
+                if (not elsewhere or id < elsewhere) and (fits is None or fits(id, metadata))
+            ]
         for id in fitting if limit is None else fitting[: limit - yielded]:
             yield id
         yielded += len(fitting)
-        if len(page.rows) < _PAGE:
+        if len(page.rows) < size or (limit is not None and yielded >= limit):
             return
-        page = await table.page(place, _PAGE, below=page.last)
+        page = await table.page(place, size, below=page.last)
 
 
 def batches(found: Iterable[tuple[str, Place]]) -> Iterator[tuple[Place, list[str]]]:

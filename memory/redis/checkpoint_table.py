@@ -152,12 +152,14 @@ class Table:
             raise _stale(claim)
         return (outcome[1].decode(), bool(outcome[2])) if outcome[0] == b"ok" else None
 
-    async def put_writes(self, claim: Claim | None, place: Place, id: str, writes: Sequence[Write]) -> None:
-        """Record what a task wrote on top of a checkpoint. One round trip. Raises StaleClaim."""
-        args: list[Argument] = [_epoch(claim, place.thread_id), self._ttl]
+    async def put_writes(
+        self, claim: Claim | None, place: Place, id: str, writes: Sequence[Write], *, run_id: str
+    ) -> None:
+        """Record what a task of a run wrote on top of a checkpoint. One round trip. Raises StaleClaim."""
+        args: list[Argument] = [_epoch(claim, place.thread_id), self._ttl, run_id, f"{place.namespace}\0{id}"]
         for write in writes:
             args += [
-                f"{place.namespace}\0{id}\0{write.task_id}\0{write.idx}",
+                f"{write.task_id}\0{write.idx}",
                 write.idx,
                 b"%b\0%b\0%b" % (write.task_path.encode(), write.channel.encode(), write.value),
             ]
@@ -201,26 +203,37 @@ class Table:
             found = {bytes(key) async for key in self._client.scan_iter(match=pattern, count=1000, _type="zset")}
         return sorted(self._keys.thread_id(key.decode()) for key in found)
 
-    async def index_run(self, run_id: str, thread_id: str) -> None:
-        """Note that a run writes to a thread, before it does. One round trip, in the run's slot.
+    async def index_run(self, run_id: str, thread_ids: Sequence[str]) -> None:
+        """Note that a run writes to these threads, before it does. One round trip, in the run's slot.
 
         Where threads expire, the note outlives them: later runs may keep the thread alive, and don't renew it.
         """
         ttl = str(int(self._ttl) + _INDEX_OUTLIVES_MS) if self._ttl else ""
         with answering(self._client):
             key = self._keys.threads_of_run(run_id)
-            await self._scripts.run("checkpoint_index", keys=[key], args=[thread_id, ttl])
+            await self._scripts.run("checkpoint_index", keys=[key], args=[ttl, *thread_ids])
 
-    async def forget_run(self, claim: Claim | None, run_id: str) -> None:
-        """Forget a run's checkpoints, on whatever threads; the index last, so that it can be repeated after a crash."""
-        key = self._keys.threads_of_run(run_id)
-        with answering(self._client):
-            threads = cast("set[bytes]", await self._client.smembers(key))
-        for thread in threads:
-            await self._drop(claim, thread.decode(), "runs", run_id)
-        if threads:
+    async def forget_runs(self, claim: Claim | None, run_ids: Sequence[str]) -> None:
+        """Forget what runs wrote, on whatever threads; the index last, so that it can be repeated after a crash.
+
+        Those made under a claim are in no index: they are on the claim's own thread, or every thread is looked at.
+        """
+        if claim is not None:
+            await self._drop(claim, claim.thread_id, "runs", *run_ids)
+        unknown: list[str] = []
+        for run_id in run_ids:
+            key = self._keys.threads_of_run(run_id)
             with answering(self._client):
-                await self._client.unlink(key)
+                threads = cast("set[bytes]", await self._client.smembers(key))
+            for thread in threads:
+                await self._drop(claim, thread.decode(), "runs", run_id)
+            if threads:
+                with answering(self._client):
+                    await self._client.unlink(key)
+            elif claim is None or claim.run_id != run_id:
+                unknown.append(run_id)
+        for thread_id in await self.threads() if unknown else ():
+            await self._drop(claim, thread_id, "runs", *unknown)
 
     async def forget_older(self, claim: Claim | None, thread_id: str) -> None:
         """Forget all but the newest of each namespace. One round trip. Raises StaleClaim."""
@@ -248,21 +261,21 @@ class Table:
                 *dumps, runs, ttl_ms = await pipe.execute()
             if dumps[0] is None:
                 return
-            await self._index(runs, target, present=True)
+            await self._index(runs, source, target, present=True)
         given = [_epoch(claim, target), max(ttl_ms, 0), *(dump or b"" for dump in dumps)]
         replaced = await self._run("checkpoint_restore", target, given)
         if replaced is None:
             raise _stale(claim)
         await self._index(set(replaced) - set(runs), target, present=False)
 
-    async def _index(self, run_ids: Iterable[bytes], thread_id: str, *, present: bool) -> None:
+    async def _index(self, run_ids: Iterable[bytes], *thread_ids: str, present: bool) -> None:
         keys = [self._keys.threads_of_run(run_id.decode()) for run_id in run_ids]
         if not keys:
             return
         with answering(self._client):
             async with self._client.pipeline(transaction=False) as pipe:
                 for key in keys:
-                    (pipe.sadd if present else pipe.srem)(key, thread_id)
+                    (pipe.sadd if present else pipe.srem)(key, *thread_ids)
                 await pipe.execute()
 
     async def _drop(self, claim: Claim | None, thread_id: str, which: str, *run_ids: str) -> None:

@@ -24,6 +24,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from motet.errors import RunError, TypeNotAllowed, UnstorableValue
 from motet.memory.redis.checkpoint_parts import (
     DIGEST_BYTES,
     LEAF,
@@ -38,9 +39,14 @@ from motet.memory.redis.checkpoint_parts import (
     tree,
 )
 from motet.memory.redis.packed_messages import PackedMessages, held_by
+from motet.memory.redis.read_messages import ReadMessages, as_array
 from motet.memory.serde import digest_key
 
 _WHOLE, _LIST = b"\0", b"\1"
+
+
+Shared = dict[bytes, list[Any]]
+"""Messages by the leaf that holds them."""
 
 
 class Content(NamedTuple):
@@ -52,6 +58,8 @@ class Content(NamedTuple):
     """Parts to be sent, by digest."""
     digests: Sequence[bytes]
     """Of all parts, sent or not."""
+    sizes: Sequence[tuple[str, int]]
+    """Bytes to be sent for each channel."""
 
 
 class ValueFormat:
@@ -63,28 +71,47 @@ class ValueFormat:
     another process, which costs bytes and nothing else.
     """
 
-    def __init__(self, serde: SerializerProtocol, packed: PackedMessages) -> None:
-        """`packed`: kept from one format of a cipher to the next."""
+    def __init__(self, serde: SerializerProtocol, packed: PackedMessages, read: ReadMessages) -> None:
+        """`packed`, `read`: kept from one format of a cipher to the next."""
         self.serde = serde
         self._cipher = serde.cipher if isinstance(serde, EncryptedSerializer) else None
         plain = serde.serde if isinstance(serde, EncryptedSerializer) else serde
         self._plain = plain if isinstance(plain, JsonPlusSerializer) else None
         self._packed = packed
+        self._read = read
         self._key = b"" if self._cipher is None else digest_key(serde)
 
     def content(self, checkpoint: Checkpoint, channels: Iterable[str], known: Container[bytes]) -> Content:
-        """The values of `channels` as they are stored, without the parts that are `known` to be there."""
+        """The values of `channels` as they are stored, without the parts that are `known` to be there.
+
+        Raises:
+            TypeNotAllowed, UnstorableValue: names the channel.
+        """
         values: dict[str, bytes] = {}
         parts: dict[bytes, bytes] = {}
         digests: list[bytes] = []
+        sizes: list[tuple[str, int]] = []
         for channel in channels:
-            stored, made_of = self.dump_value(checkpoint["channel_values"][channel])
+            try:
+                stored, made_of = self.dump_value(checkpoint["channel_values"][channel])
+            except (TypeNotAllowed, TypeError) as error:
+                raise _refused(channel, error) from error
+            size = len(stored)
             values[ref(channel, checkpoint["channel_versions"][channel])] = stored
             for part in made_of:
                 digests.append(part.digest)
                 if part.digest not in known:
                     parts[part.digest] = self.bytes_of(part)
-        return Content(values, parts, digests)
+                    size += len(part.content)
+            sizes.append((channel, size))
+        return Content(values, parts, digests, sizes)
+
+    def dump_written(self, channel: str, value: Any) -> bytes:
+        """What a task wrote to a channel, whole. Raises TypeNotAllowed, UnstorableValue, which name the channel."""
+        try:
+            return self.dump(value)
+        except (TypeNotAllowed, TypeError) as error:
+            raise _refused(channel, error) from error
 
     def dump(self, value: Any) -> bytes:
         """The value, whole."""
@@ -104,8 +131,10 @@ class ValueFormat:
                 return self._tree(items)
         return _WHOLE + self.dump(value), ()
 
-    def load_value(self, stored: bytes, parts: Mapping[bytes, bytes]) -> Any:
+    def load_value(self, stored: bytes, parts: Mapping[bytes, bytes], shared: Shared | None = None) -> Any:
         """What `dump_value` was given; `parts` are stored parts by digest.
+
+        `shared`: messages that other values already have, and that this one may have, too; those of this one are added.
 
         Raises:
             LookupError, ValueError: a part is missing, or isn't what its name says.
@@ -116,8 +145,11 @@ class ValueFormat:
         depth, count, level = stored[1], int.from_bytes(stored[2:10], "big"), list(digests_in(stored[10:]))
         for _ in range(depth):
             level = [child for digest in level for child in digests_in(_node(parts[digest]))]
-        leaves = [self._opened(parts[digest], digest) for digest in level]
         assert self._plain is not None
+        elements = self._messages(self._plain, parts, level, {} if shared is None else shared)
+        if elements is not None and len(elements) == count:
+            return elements
+        leaves = [self._opened(parts[digest], digest) for digest in level]
         return self._plain.loads_typed(("msgpack", b"".join([_array_of(count), *leaves])))
 
     def bytes_of(self, part: Part) -> bytes:
@@ -138,6 +170,28 @@ class ValueFormat:
         if self._cipher is None:
             return self.serde.loads_typed((f"msgpack+{cipher.decode()}", sealed))
         return self._cipher.decrypt(cipher.decode(), sealed)
+
+    def _messages(
+        self, plain: JsonPlusSerializer, parts: Mapping[bytes, bytes], order: Sequence[bytes], shared: Shared
+    ) -> list[Any] | None:
+        """The elements of those leaves, from those that were read before; None if it isn't a list of messages."""
+        elements: list[Any] = []
+        once: set[bytes] = set()
+        for digest in order:
+            found = None if digest in once else shared.get(digest)
+            if found is None:
+                leaf = self._opened(parts[digest], digest)
+                found = self._read.find(digest)
+                if found is None:
+                    array = as_array(leaf)
+                    if array is None:
+                        return None
+                    found = plain.loads_typed(("msgpack", array))
+                    self._read.note(digest, found)
+                shared[digest] = found
+            once.add(digest)
+            elements += found
+        return elements
 
     def _items(self, plain: JsonPlusSerializer, value: list[Any]) -> list[Item] | None:
         """Each element's MessagePack; None where the serializer has another format for one, or all are short."""
@@ -161,6 +215,12 @@ class ValueFormat:
         depth, top, parts = tree(list(leaves(items, self._key)), self._key)
         digests = b"".join(part.digest for part in top)
         return b"%b%c%b%b" % (_LIST, depth, len(items).to_bytes(8, "big"), digests), parts
+
+
+def _refused(channel: str, error: TypeNotAllowed | TypeError) -> RunError:
+    if isinstance(error, TypeNotAllowed):
+        return TypeNotAllowed(error.module, error.name, reason=error.reason, channel=channel)
+    return UnstorableValue(channel, str(error))
 
 
 def _node(stored: bytes) -> bytes:

@@ -20,7 +20,6 @@ from langgraph.checkpoint.base import (
     CheckpointMetadata,
     CheckpointTuple,
     DeltaChannelHistory,
-    PendingWrite,
     get_checkpoint_id,
     get_serializable_checkpoint_metadata,
 )
@@ -28,26 +27,25 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from opentelemetry import metrics
 from redis.asyncio import Redis
 
-from motet.errors import DataDamaged, InvalidInput
+from motet import failpoints
+from motet.errors import DataDamaged, InvalidInput, StateTooLarge
 from motet.memory.ports import Claim
 from motet.memory.redis.bridge import Opening
 from motet.memory.redis.checkpoint_listing import batches, ids_of
-from motet.memory.redis.checkpoint_reading import history_of, pending_writes, tuple_of
+from motet.memory.redis.checkpoint_reading import delta_history, tuple_of
 from motet.memory.redis.checkpoint_sync import SynchronousSaver
-from motet.memory.redis.checkpoint_table import Place, Record, Table, Write, named, reading
-from motet.memory.redis.checkpoint_values import Content, ValueFormat, ref
+from motet.memory.redis.checkpoint_table import Place, Record, Table, Write, named
+from motet.memory.redis.checkpoint_values import Content, Shared, ValueFormat, ref
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.lately import Lately
 from motet.memory.redis.opening import opening
 from motet.memory.redis.packed_messages import PackedMessages
+from motet.memory.redis.read_messages import ReadMessages
 from motet.memory.redis.scripts import Scripts
 from motet.memory.serde import state_serializer
 from motet.observability.names import CHECKPOINT_RESENT, SCOPE
 
 logger = logging.getLogger(__name__)
-
-DELTA_PAGE = 500
-"""Ancestors that one round trip of `aget_delta_channel_history` walks."""
 
 
 class RedisCheckpointer(SynchronousSaver):
@@ -56,7 +54,8 @@ class RedisCheckpointer(SynchronousSaver):
     `aput`, `aput_writes` and `aget_tuple` are one script each: it happens whole or not at all. A list's elements
     are stored once by their content (`checkpoint_values`), so a turn costs what it added. Two exceptions to one
     round trip: a `put` whose server has lost elements that this process took for stored is sent again whole
-    (`resent` counts them), and the first `put` of a run on a thread notes the two, for `adelete_for_runs`.
+    (`resent` counts them), and the first `put` of a run on a thread notes the two, for `adelete_for_runs`, unless a
+    claim says so anyway.
 
     A checkpoint never becomes visible before the writes handed to `aput_writes` earlier for the same thread and
     namespace: the library submits both without order, and a crash in between would run a finished task again. The
@@ -78,6 +77,7 @@ class RedisCheckpointer(SynchronousSaver):
         *,
         ttl_s: float | None = None,
         refresh_on_read: bool = False,
+        max_bytes: int | None = None,
         scripts: Scripts | None = None,
     ) -> None:
         """A saver of one tenant.
@@ -91,11 +91,14 @@ class RedisCheckpointer(SynchronousSaver):
                 (`interrupt_before`) leaves no trace in what is saved, so a thread that stopped there does expire. A
                 run can be forgotten by its id for `ttl_s` and a week after its first checkpoint.
             refresh_on_read: whether reading counts like writing.
+            max_bytes: what a checkpoint may add to what is stored, and what a task may write, serialised.
             scripts: shared with other adapters of this client.
         """
         super().__init__(serde=serde or state_serializer())
         self._table = Table(client, keys, scripts or Scripts(client), ttl_s=ttl_s, refresh=refresh_on_read)
+        self._max_bytes = max_bytes
         self._claim: Claim | None = None
+        self._empty: set[Place] = set()
         self._turns: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
         self._stored: Lately[str, bytes] = Lately(200_000)
         """By thread, digests of elements that the server had."""
@@ -106,6 +109,7 @@ class RedisCheckpointer(SynchronousSaver):
         self._resent = [0]
         self._resent_counter = metrics.get_meter(SCOPE).create_counter(CHECKPOINT_RESENT, "{checkpoint}")
         self._packed = PackedMessages()
+        self._read = ReadMessages()
         self._made: ValueFormat | None = None
 
     @classmethod
@@ -130,15 +134,18 @@ class RedisCheckpointer(SynchronousSaver):
 
         return opening(url, made, strict=strict)
 
-    def for_claim(self, claim: Claim) -> Self:
-        """The same saver, each write of which carries the claim's epoch.
+    def for_claim(self, claim: Claim, *, new: bool = False) -> Self:
+        """The same saver, each write of which carries the claim's epoch. Costs nothing: all else is shared.
 
-        A write with an older epoch than the thread's is refused in the script that would do it and changes
-        nothing: it raises StaleClaim. Writes to other threads than the claim's are as without one. Costs nothing;
-        the client and what is known of the server are shared.
+        `new`: nobody has written to the claim's thread, so the first look for its newest checkpoint is spared.
+
+        A write with another epoch than the thread's is refused in the script that would do it and changes nothing:
+        it raises StaleClaim. So does one whose epoch is gone, with the thread or with all that Redis held: the queue
+        stores epochs, a write never does. Writes to other threads than the claim's are as without one.
         """
         fenced = copy.copy(self)
         fenced._claim = claim  # noqa: SLF001 - it is one of ours
+        fenced._empty = {Place(thread_id=claim.thread_id, namespace="")} if new else set()  # noqa: SLF001 - as above
         return fenced
 
     @property
@@ -155,7 +162,7 @@ class RedisCheckpointer(SynchronousSaver):
     ) -> RunnableConfig:
         """Store `checkpoint` and the values of the channels in `new_versions`; the config that names it.
 
-        Raises StaleClaim, TypeNotAllowed.
+        Nothing is stored of one that is refused. Raises StaleClaim, TypeNotAllowed, UnstorableValue, StateTooLarge.
         """
         place = Place.of(config)
         told = get_serializable_checkpoint_metadata(config, metadata)
@@ -167,14 +174,14 @@ class RedisCheckpointer(SynchronousSaver):
             checkpoint=self._format.dump({name: part for name, part in checkpoint.items() if name != "channel_values"}),
             metadata=self._format.dump(told),
             refs=[ref(named("channel", channel), version) for channel, version in here.items()],
-            run_id=str(told.get("run_id", "")),
+            run_id=self._run_of(place, told),
             walked=told.get("counters_since_delta_snapshot", ()),
         )
-        if record.run_id and place.thread_id not in self._runs.of(record.run_id):
-            await self._table.index_run(record.run_id, place.thread_id)
         new = [channel for channel in here if channel in new_versions]
-        known = self._stored.of(place.thread_id)
-        content = self._format.content(checkpoint, new, known)
+        content = self._format.content(checkpoint, new, self._stored.of(place.thread_id))
+        self._check_size(place, content.sizes)
+        if self._must_note(place, record) and place.thread_id not in self._runs.of(record.run_id):
+            await self._note(place, record)
         async with self._turn(place):
             if not await self._put(place, record, content):
                 self._resent[0] += 1
@@ -187,24 +194,31 @@ class RedisCheckpointer(SynchronousSaver):
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Store what a task wrote on top of the checkpoint that `config` names. Raises StaleClaim, TypeNotAllowed."""
+        """Store what a task wrote on top of the checkpoint that `config` names. Raises what `aput` does."""
         place, id = Place.of(config), named("checkpoint_id", get_checkpoint_id(config) or "")
+        run_id = self._run_of(place, {**config.get("configurable", {}), **config.get("metadata", {})})
         rows = [
             Write(
                 task_path=named("task_path", task_path),
                 task_id=named("task_id", task_id),
                 idx=WRITES_IDX_MAP.get(channel, index),
                 channel=named("channel", channel),
-                value=self._format.dump(value),
+                value=self._format.dump_written(channel, value),
             )
             for index, (channel, value) in enumerate(writes)
         ]
+        self._check_size(place, [(row.channel, len(row.value)) for row in rows])
         async with self._turn(place):
-            await self._table.put_writes(self._claim, place, id, rows)
+            failpoints.reached("writes.before")
+            await self._table.put_writes(self._claim, place, id, rows, run_id=run_id)
+            failpoints.reached("writes.after")
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint that `config` names, or its namespace's newest; None if there's none."""
         place, wanted = Place.of(config), get_checkpoint_id(config)
+        if place in self._empty and not wanted:
+            self._empty.discard(place)
+            return None
         read, parts = await self._table.read(place, [wanted or ""])
         self._stored.add(place.thread_id, parts)
         if wanted:
@@ -224,7 +238,8 @@ class RedisCheckpointer(SynchronousSaver):
         """Checkpoints newest first; of all namespaces where `config` names none, of all threads without `config`.
 
         `filter`: metadata keys with the values they must equal. One round trip for each 100 ids that are looked at,
-        and for each 20 checkpoints.
+        and for each 20 checkpoints. A message that several of them hold is the same object in them, as it was while
+        the graph ran: read it, and don't change it in place.
         """
         wanted = get_checkpoint_id(config) if config else None
         older_than = (get_checkpoint_id(before) if before else None) or ""
@@ -240,13 +255,15 @@ class RedisCheckpointer(SynchronousSaver):
             for place in places:
                 # Whoever looks for an older one may go on from it, as a sub-graph does that is replayed.
                 self._newest.forget(place)
-        found = [[(id, place) async for id in ids_of(self._table, place, fits, older_than, limit)] for place in places]
+        only = fits if wanted or filter else None
+        found = [[(id, place) async for id in ids_of(self._table, place, only, older_than, limit)] for place in places]
         # Each line stays in the order in which it was put, whatever the clock made of its ids.
         merged = merge(*found, key=lambda entry: entry[0], reverse=True)
         for place, ids in batches(islice(merged, limit)):
             read, parts = await self._table.read(place, ids)
+            shared: Shared = {}
             for one in read:
-                yield tuple_of(place, one, parts, self._format)
+                yield tuple_of(place, one, parts, self._format, shared)
 
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
@@ -257,35 +274,25 @@ class RedisCheckpointer(SynchronousSaver):
         more if `config` names no checkpoint.
         """
         place, id = Place.of(config), get_checkpoint_id(config) or ""
-        written: dict[str, list[list[PendingWrite]]] = {channel: [] for channel in channels}
-        seeds: dict[str, Any] = {}
-        if not id and channels:
-            newest = await self._table.page(place, 1)
-            id = newest.rows[0][0] if newest.rows else ""
-        first = True
-        while id and (walking := [channel for channel in written if channel not in seeds]):
-            id, ancestors, parts = await self._table.history(place, id, first=first, size=DELTA_PAGE, channels=walking)
-            first = False
-            with reading(place):
-                for held, writes in ancestors:
-                    pending = pending_writes(writes, self._format)
-                    for channel, groups in written.items():
-                        groups.append([write for write in pending if write[1] == channel])
-                    seeds |= {channel: self._format.load_value(value, parts) for channel, value in held}
-        return {channel: history_of(groups, seeds, channel) for channel, groups in written.items()}
+        return await delta_history(self._table, place, id, channels, self._format)
 
     async def adelete_thread(self, thread_id: str) -> None:
-        """Delete every checkpoint and write of the thread, in all namespaces. Two round trips. Raises StaleClaim."""
+        """Delete every checkpoint and write of the thread, in all namespaces. Two round trips. Raises StaleClaim.
+
+        A claim can go on. Without one the epoch goes, too: a run at work is shut out until it is claimed again.
+        """
         await self._table.delete(self._claim, thread_id)
         self._stored.forget(thread_id)
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Delete the checkpoints and writes of some runs, on whatever threads. Raises StaleClaim.
 
-        What another checkpoint shares with them stays. A delta channel loses what only those runs wrote.
+        What they wrote on top of other runs' checkpoints is taken back: a question that they answered waits again.
+        What another checkpoint shares with theirs stays. A delta channel loses what only those runs wrote. Every
+        thread of the tenant is looked at for a run that was made under a claim, or never was.
         """
+        await self._table.forget_runs(self._claim, run_ids)
         for run_id in run_ids:
-            await self._table.forget_run(self._claim, run_id)
             self._runs.forget(run_id)
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
@@ -328,19 +335,21 @@ class RedisCheckpointer(SynchronousSaver):
     def _format(self) -> ValueFormat:
         """By the serializer there is now: LangGraph gives a copy of the saver another one."""
         if self._made is None or self._made.serde is not self.serde:
-            self._made = ValueFormat(self.serde, self._packed)
+            self._made = ValueFormat(self.serde, self._packed, self._read)
         return self._made
 
     async def _put(self, place: Place, record: Record, content: Content) -> bool:
         """Whether the checkpoint was stored; False if the server lacks parts that weren't sent."""
         follows = record.parent in self._newest.of(place)
+        failpoints.reached("put.before")
         done = await self._table.put(self._claim, place, record, content.values, content.parts, follows=follows)
+        failpoints.reached("put.after")
         if done is None:
             return False
         newest, joined = done
-        if joined and place.thread_id in self._runs.of(record.run_id):
+        if joined and place.thread_id in self._runs.of(record.run_id) and self._must_note(place, record):
             # It was noted, but then the thread or the run was deleted, maybe by others.
-            await self._table.index_run(record.run_id, place.thread_id)
+            await self._note(place, record)
         if newest:
             logger.warning(
                 "thread %s: checkpoint %s follows %s, and so did %s: two writers go on from one checkpoint, and the "
@@ -356,6 +365,12 @@ class RedisCheckpointer(SynchronousSaver):
             self._runs.add(record.run_id, [place.thread_id])
         return True
 
+    def _check_size(self, place: Place, sizes: Sequence[tuple[str, int]]) -> None:
+        size = sum(bytes_ for _, bytes_ in sizes)
+        if self._max_bytes is not None and size > self._max_bytes:
+            channel, _ = max(sizes, key=lambda entry: entry[1])
+            raise StateTooLarge(place.thread_id, size=size, allowed=self._max_bytes, channel=channel)
+
     async def _places(self, config: RunnableConfig | None) -> list[Place]:
         if config is None:
             threads = await self._table.threads()
@@ -365,6 +380,19 @@ class RedisCheckpointer(SynchronousSaver):
                 return [place]
             threads = [place.thread_id]
         return [Place(thread, namespace) for thread in threads for namespace in await self._table.namespaces(thread)]
+
+    def _run_of(self, place: Place, told: Mapping[str, Any]) -> str:
+        """The run that writes to `place`: the claim's on its own thread, else what its metadata says; maybe none."""
+        fenced = self._claim.run_id if self._claim is not None and self._claim.thread_id == place.thread_id else ""
+        return named("run_id", fenced or str(told.get("run_id", "")))
+
+    def _must_note(self, place: Place, record: Record) -> bool:
+        """What a run writes under a claim is on the claim's thread: it is found without a note."""
+        return bool(record.run_id) and (self._claim is None or self._claim.thread_id != place.thread_id)
+
+    async def _note(self, place: Place, record: Record) -> None:
+        own = [self._claim.thread_id] if self._claim is not None and self._claim.run_id == record.run_id else []
+        await self._table.index_run(record.run_id, [place.thread_id, *own])
 
     def _turn(self, place: Place) -> asyncio.Lock:
         """Whoever asked first writes first. The lock goes when nobody holds or awaits it."""

@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from tests.memory.savers import commands_of
 from typing_extensions import TypedDict
 
-from motet.memory.redis import checkpoints
+from motet.memory.redis import checkpoint_reading
 from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.keys import Keys
 
@@ -354,7 +354,7 @@ async def test_a_page_of_ancestors_is_one_round_trip(redis_url: str, redis: Redi
     """A history of more than two pages is whole, and costs three commands on the wire."""
     saver = RedisCheckpointer(redis, keys)
     config = await grow(saver, place(), ("log", "before"), log=_DeltaSnapshot(["seed"]))
-    length = 2 * checkpoints.DELTA_PAGE + 1
+    length = 2 * checkpoint_reading.DELTA_PAGE + 1
     for number in range(length):
         config = await grow(saver, config, *([] if number % 10 else [("log", number)]))
     target = await grow(saver, config)

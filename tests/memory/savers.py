@@ -19,6 +19,7 @@ from langgraph.types import interrupt
 from redis.asyncio import Redis
 from typing_extensions import TypedDict
 
+from motet.memory.ports import Claim
 from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.client import connect
 from motet.memory.redis.keys import Keys
@@ -61,6 +62,14 @@ async def put_of_run(saver: RedisCheckpointer, config: RunnableConfig, run_id: s
     made = checkpoint(**values)
     metadata: Any = {"source": "loop", "step": 1} | ({"run_id": run_id} if run_id else {})
     return await saver.aput(config, made, metadata, made["channel_versions"])
+
+
+async def claimed(redis: Redis, keys: Keys, run_id: str, thread_id: str = "t") -> Claim:
+    """The thread's next claim, given out as the queue does it: from now on those before it are stale."""
+    name = keys.epoch(thread_id)
+    epoch = await redis.incr(name)
+    await redis.expire(name, 600)
+    return Claim(run_id=run_id, thread_id=thread_id, worker="w", epoch=epoch, attempt=1)
 
 
 async def found(saver: RedisCheckpointer, config: RunnableConfig) -> CheckpointTuple:

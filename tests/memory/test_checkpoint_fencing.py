@@ -18,6 +18,7 @@ from tests.memory.savers import (
     asking,
     chain,
     checkpoint,
+    claimed,
     dump,
     found,
     id_of,
@@ -31,13 +32,8 @@ from tests.memory.savers import (
 from tests.support import wait_until
 
 from motet.errors import StaleClaim
-from motet.memory.ports import Claim
 from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.keys import Keys
-
-
-def claim(epoch: int, thread_id: str = "t") -> Claim:
-    return Claim(run_id=f"run {epoch}", thread_id=thread_id, worker="w", epoch=epoch, attempt=1)
 
 
 @pytest.fixture
@@ -45,7 +41,9 @@ def saver(redis: Redis, keys: Keys) -> RedisCheckpointer:
     return RedisCheckpointer(redis, keys)
 
 
-WRITES: dict[str, Callable[[RedisCheckpointer, Any], Awaitable[object]]] = {
+Write = Callable[[RedisCheckpointer, Any], Awaitable[object]]
+
+WRITES: dict[str, Write] = {
     "put": lambda saver, config: put(saver, config, list=["new" * 100, "y"]),
     "put on another namespace": lambda saver, _: put(saver, thread("t", "sub"), value=1),
     "put of a run": lambda saver, config: put_of_run(saver, config, "run", value=1),
@@ -58,56 +56,111 @@ WRITES: dict[str, Callable[[RedisCheckpointer, Any], Awaitable[object]]] = {
 }
 
 
-@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
+EVERY_WRITE = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
+
+
+@EVERY_WRITE
 @pytest.mark.parametrize("ttl_s", [None, 60.0])
+@pytest.mark.parametrize("behind", [1, -1, None], ids=["another given out", "Redis fell back", "epoch gone"])
 async def test_a_stale_claim_is_refused_and_changes_nothing(
-    redis: Redis, keys: Keys, write: Callable[[RedisCheckpointer, Any], Awaitable[object]], ttl_s: float | None
+    redis: Redis, keys: Keys, write: Write, ttl_s: float | None, behind: int | None
 ) -> None:
-    """With an older epoch than the thread's, no write does anything to any key, not even to when it expires."""
+    """With another epoch than the thread's, no write does anything to any key, not even to when it expires."""
     saver = RedisCheckpointer(redis, keys, ttl_s=ttl_s)
-    config = await put_of_run(saver.for_claim(claim(2)), thread("t"), "run", list=["x" * 300, "y"])
-    config = await put_of_run(saver.for_claim(claim(2)), config, "run", list=["x" * 300, "z"])
+    claim = await claimed(redis, keys, "run")
+    config = await put_of_run(saver.for_claim(claim), thread("t"), "run", list=["x" * 300, "y"])
+    config = await put_of_run(saver.for_claim(claim), config, "run", list=["x" * 300, "z"])
     await saver.aput_writes(config, [("c", 1)], "before")
+    if behind is None:
+        await redis.unlink(keys.epoch("t"))
+    else:
+        await redis.set(keys.epoch("t"), claim.epoch + behind)
     before = await dump(redis, keys)
 
     with pytest.raises(StaleClaim):
-        await write(saver.for_claim(claim(1)), config)
+        await write(saver.for_claim(claim), config)
 
     assert await dump(redis, keys) == before
 
 
-@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
-async def test_a_newer_claim_takes_over(
-    saver: RedisCheckpointer, write: Callable[[RedisCheckpointer, Any], Awaitable[object]]
-) -> None:
-    """Whatever a newer epoch does first on a thread, the older one's next write is refused."""
-    config = await put_of_run(saver.for_claim(claim(1)), thread("t"), "run", value=1)
+@EVERY_WRITE
+async def test_a_newer_claim_takes_over(saver: RedisCheckpointer, redis: Redis, keys: Keys, write: Write) -> None:
+    """Once another epoch was given out, the new one does whatever there is to do, and the old one nothing."""
+    old = saver.for_claim(await claimed(redis, keys, "old"))
+    config = await put_of_run(old, thread("t"), "run", value=1)
+    new = saver.for_claim(await claimed(redis, keys, "new"))
 
-    await write(saver.for_claim(claim(2)), config)
+    await write(new, config)
 
     with pytest.raises(StaleClaim):
-        await put(saver.for_claim(claim(1)), config, value=2)
-    await put(saver.for_claim(claim(2)), config, value=2)
+        await put(old, config, value=2)
+    await put(new, config, value=2)
 
 
-async def test_without_a_claim_it_writes_as_any_saver(saver: RedisCheckpointer) -> None:
-    """A claim fences claims only: who writes without one isn't refused."""
-    config = await put(saver.for_claim(claim(5)), thread("t"), value=1)
+async def lose_all(life: Life) -> None:
+    """What FLUSHALL is to one tenant."""
+    await life.redis.unlink(*await names(life.redis, life.keys))
 
-    assert (await found(saver, await put(saver, config, value=2))).checkpoint["channel_values"] == {"value": 2}
+
+async def delete_a_day_ago(life: Life) -> None:
+    await life.threads.delete("t")
+    assert await life.redis.pexpire(life.keys.epoch("t"), 0) > 0
+
+
+@EVERY_WRITE
+@pytest.mark.parametrize("gone", [lose_all, delete_a_day_ago])
+async def test_a_claim_of_what_is_gone_brings_nothing_back(
+    life: Life, redis: Redis, keys: Keys, write: Write, gone: Callable[[Life], Awaitable[None]]
+) -> None:
+    """A run whose thread is gone with its epoch writes nothing, neither to nothing nor to a thread of the same name."""
+    saver = RedisCheckpointer(redis, keys)
+    await life.threads.create("t", {}, if_exists="raise")
+    await life.submit("t")
+    ghost = saver.for_claim((await life.claim()).claim)
+    config = await put_of_run(ghost, thread("t"), "run", value=1)
+    await gone(life)
+
+    before = await dump(redis, keys)
+    with pytest.raises(StaleClaim):
+        await write(ghost, config)
+    assert await dump(redis, keys) == before
+    assert not await redis.exists(*keys.checkpoints("t"))
+
+    await life.threads.create("t", {}, if_exists="raise")
+    await life.submit("t")
+    await put(saver.for_claim((await life.claim()).claim), thread("t"), value=2)
+    before = await dump(redis, keys)
+    with pytest.raises(StaleClaim):
+        await write(ghost, config)
+    assert await dump(redis, keys) == before
+
+
+async def test_without_a_claim_it_writes_as_any_saver(saver: RedisCheckpointer, redis: Redis, keys: Keys) -> None:
+    """A claim fences claims only: who writes without one isn't refused, and takes the thread from nobody."""
+    fenced = saver.for_claim(await claimed(redis, keys, "run"))
+    config = await put(fenced, thread("t"), value=1)
+
+    config = await put(saver, config, value=2)
+
+    assert (await found(saver, config)).checkpoint["channel_values"] == {"value": 2}
+    await put(fenced, config, value=3)
 
 
 async def test_a_claim_says_nothing_about_other_threads(saver: RedisCheckpointer, redis: Redis, keys: Keys) -> None:
     """Who deletes a run's checkpoints on another thread, too, puts nobody out of that thread and is refused by none."""
-    theirs = await put_of_run(saver.for_claim(claim(5, "u")), thread("u"), "run", value=1)
-    await put_of_run(saver.for_claim(claim(1)), thread("t"), "run", value=1)
-    await saver.for_claim(claim(1)).adelete_for_runs(["run"])
-    await put(saver.for_claim(claim(9)), thread("u"), value=2)
-    await saver.for_claim(claim(9)).aprune(["u"])
+    their_saver = saver.for_claim(await claimed(redis, keys, "theirs", "u"))
+    theirs = await put_of_run(their_saver, thread("u"), "run", value=1)
+    epoch = await redis.get(keys.epoch("u"))
+    await redis.set(keys.epoch("t"), 1000, ex=600)
+    fenced = saver.for_claim(await claimed(redis, keys, "ours"))
+    await put_of_run(fenced, thread("t"), "run", value=1)
+    await fenced.adelete_for_runs(["run"])
+    await put(fenced, thread("u"), value=2)
+    await fenced.aprune(["u"])
 
-    await put(saver.for_claim(claim(5, "u")), theirs, value=3)
+    await put(their_saver, theirs, value=3)
     await put(saver, thread("t"), value=1)
-    assert await redis.get(keys.epoch("u")) == b"5"
+    assert await redis.get(keys.epoch("u")) == epoch
 
 
 async def test_a_taken_over_run_is_fenced(life: Life, brief: Life, redis: Redis, keys: Keys) -> None:
@@ -145,14 +198,36 @@ async def test_a_thread_that_expires_takes_no_epoch_with_it(life: Life, redis: R
     await life.succeed(claimed)
 
 
-async def test_a_deleted_thread_stays_fenced(saver: RedisCheckpointer) -> None:
-    """After the newest epoch has deleted a thread, an older one can't write to it again."""
-    await put(saver.for_claim(claim(1)), thread("t"), value=1)
-    await saver.for_claim(claim(2)).adelete_thread("t")
+async def test_a_deleted_thread_stays_fenced(saver: RedisCheckpointer, redis: Redis, keys: Keys) -> None:
+    """After the newest claim has deleted a thread, it can begin it anew, and an older one can't."""
+    old = saver.for_claim(await claimed(redis, keys, "old"))
+    await put(old, thread("t"), value=1)
+    new = saver.for_claim(await claimed(redis, keys, "new"))
+    await new.adelete_thread("t")
 
     with pytest.raises(StaleClaim):
-        await put(saver.for_claim(claim(1)), thread("t"), value=2)
-    await saver.adelete_thread("t")
+        await put(old, thread("t"), value=2)
+    await put(new, thread("t"), value=3)
+
+
+async def test_who_deletes_without_a_claim_shuts_the_worker_out(brief: Life, redis: Redis, keys: Keys) -> None:
+    """The run at work on the thread brings nothing back; whoever takes the run over goes on, on an empty thread."""
+    saver = RedisCheckpointer(redis, keys)
+    thread_id = await brief.thread()
+    await brief.submit(thread_id)
+    first = await brief.claim("first")
+    config = await put(saver.for_claim(first.claim), thread(thread_id), value=1)
+
+    await saver.adelete_thread(thread_id)
+
+    with pytest.raises(StaleClaim):
+        await put(saver.for_claim(first.claim), config, value=2)
+    assert not await redis.exists(*keys.checkpoints(thread_id))
+    await brief.lose(first)
+    second = await brief.claim("second")
+    await put(saver.for_claim(second.claim), thread(thread_id), value=3)
+    with pytest.raises(StaleClaim):
+        await put(saver.for_claim(first.claim), config, value=2)
 
 
 async def test_two_writers_are_named(saver: RedisCheckpointer, redis: Redis, keys: Keys, caplog: Any) -> None:
@@ -268,8 +343,9 @@ async def test_writes_of_another_namespace_do_not_wait(saver: RedisCheckpointer)
 
 async def test_a_failed_write_does_not_block_the_next(saver: RedisCheckpointer, redis: Redis, keys: Keys) -> None:
     """Whatever fails or is cancelled in its turn lets the next one have it."""
-    config = await put(saver.for_claim(claim(2)), thread("t"), start=True)
-    refused = saver.for_claim(claim(1)).aput_writes(config, [("a", 1)], "task")
+    old = saver.for_claim(await claimed(redis, keys, "old"))
+    config = await put(saver.for_claim(await claimed(redis, keys, "new")), thread("t"), start=True)
+    refused = old.aput_writes(config, [("a", 1)], "task")
     cancelled = asyncio.ensure_future(saver.aput_writes(config, [("b", "x" * 1_000_000)], "task"))
     after = asyncio.ensure_future(put(saver, config, end=True))
     await asyncio.sleep(0)

@@ -40,7 +40,7 @@ from langgraph.types import Command, Interrupt, Overwrite, Send
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr
 from redis.asyncio import Redis
 
-from motet.errors import TypeNotAllowed
+from motet.errors import TypeNotAllowed, UnstorableValue
 from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.keys import Keys
 from motet.memory.serde import encrypted_serializer, state_serializer
@@ -337,24 +337,28 @@ CHANGED: dict[str, Sequence[tuple[Any, Any]]] = {
 
 REFUSED: dict[str, Sequence[tuple[Any, type[Exception]]]] = {
     "a class that nobody allowed": [(Unlisted(1), TypeNotAllowed), ({"a": [Unlisted(1)]}, TypeNotAllowed)],
-    "`int` beyond 64 bits": [(2**64, TypeError), (-(2**63) - 1, TypeError)],
+    "`int` beyond 64 bits": [(2**64, UnstorableValue), (-(2**63) - 1, UnstorableValue)],
     "`complex`, `Fraction`, `range`, `PurePath`": [
-        (1j, TypeError),
-        (Fraction(1, 2), TypeError),
-        (range(3), TypeError),
-        (PurePosixPath("a"), TypeError),
+        (1j, UnstorableValue),
+        (Fraction(1, 2), UnstorableValue),
+        (range(3), UnstorableValue),
+        (PurePosixPath("a"), UnstorableValue),
     ],
     "`numpy` scalars, arrays of objects and of dates": [
-        (np.float64(1.5), TypeError),
-        (np.int64(1), TypeError),
+        (np.float64(1.5), UnstorableValue),
+        (np.int64(1), UnstorableValue),
         (np.array(["a"], dtype=object), TypeNotAllowed),
-        (np.array(["2026-01-02"], dtype="datetime64[D]"), TypeError),
+        (np.array(["2026-01-02"], dtype="datetime64[D]"), UnstorableValue),
     ],
-    "`dict` with keys of `Decimal` and other classes": [({Decimal(1): 1}, TypeError)],
+    "`dict` with keys of `Decimal` and other classes": [({Decimal(1): 1}, UnstorableValue)],
     "subclasses of `datetime`": [(Moment(2026, 1, 2), TypeNotAllowed)],
     "dataclasses with a field that isn't a constructor's argument (`init=False`)": [(Derived(1), TypeNotAllowed)],
     "enums with a tuple among their values": [(Pair.ONE, TypeNotAllowed)],
-    "functions, classes, generators, open files, locks": [(print, TypeError), (int, TypeError), (iter([1]), TypeError)],
+    "functions, classes, generators, open files, locks": [
+        (print, UnstorableValue),
+        (int, UnstorableValue),
+        (iter([1]), UnstorableValue),
+    ],
 }
 """What is an error when it is saved."""
 

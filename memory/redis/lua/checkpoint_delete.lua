@@ -1,7 +1,8 @@
 --!include fence
--- Delete a thread's checkpoints; for a claim, all but the epoch, which goes on keeping older claims out.
+-- Delete a thread's checkpoints. For a claim all but the epoch: the claim goes on. For a writer without one the epoch,
+-- too, so whoever works on the thread is shut out and brings nothing back.
 -- KEYS: ids, records, values, elements, writes, runs, epoch   ARGV: epoch or ''
--- Returns the ids of the runs that wrote them, or nil if the epoch is old: then nothing changed.
+-- Returns the ids of the runs that wrote them, or nil if the claim is stale: then nothing changed.
 if stale(KEYS[7], ARGV[1]) then
   return false
 end

@@ -1,6 +1,6 @@
--- Note that a run writes checkpoints to a thread.
--- KEYS: the run's threads   ARGV: thread id, ttl in milliseconds or ''
-redis.call('SADD', KEYS[1], ARGV[1])
-if ARGV[2] ~= '' then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+-- Note that a run writes checkpoints to threads.
+-- KEYS: the run's threads   ARGV: ttl in milliseconds or '', thread ids
+redis.call('SADD', KEYS[1], unpack(ARGV, 2))
+if ARGV[1] ~= '' then
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
 end

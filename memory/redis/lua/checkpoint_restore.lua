@@ -2,7 +2,7 @@
 -- Replace a thread's checkpoints by what DUMP gave of another's.
 -- KEYS: ids, records, values, elements, writes, runs, epoch
 -- ARGV: epoch or '', ttl in milliseconds, 0 for none, then a dump or '' for each key but the epoch
--- Returns the ids of the runs that wrote what is gone, or nil if the epoch is old: then nothing changed.
+-- Returns the ids of the runs that wrote what is gone, or nil if the claim is stale: then nothing changed.
 if stale(KEYS[7], ARGV[1]) then
   return false
 end
