@@ -7,9 +7,7 @@ release of the next run belong together, so `RunLifecycle` owns all four. LangGr
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -21,7 +19,10 @@ Json = Mapping[str, Any]
 ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
 RunStatus = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
 TerminalStatus = Literal["error", "success", "timeout", "interrupted"]
-Multitask = Literal["reject", "enqueue"]
+Multitask = Literal["reject", "enqueue", "interrupt", "rollback"]
+"""What becomes of a run when its thread has others that haven't ended; the Agent Server's names."""
+CancelAction = Literal["interrupt", "rollback"]
+"""interrupt keeps what the run did so far; rollback takes the thread back to where it was, and forgets the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,10 @@ class RunRequest:
     whichever it is. None: a plain input, which must not discard what waits."""
     traceparent: str = ""
     """W3C trace context of the request, so that the worker's spans belong to its trace."""
+    temporary: bool = False
+    """The run has its thread for itself, and the thread goes when the run ends. The run can still be read."""
+    retry_of: str = ""
+    """The ended run that this one tries again: it goes on from that run's last checkpoint, if there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +101,11 @@ class Claim:
     thread_id: str
     worker: str
     epoch: int
-    """Grows over all of the thread's claims, sweeps and ends; a write with an older one is refused."""
+    """Grows over all of the thread's claims, sweeps and ends; a write with another one is refused."""
     attempt: int
     """1 for the first."""
+    lost: int = 0
+    """How many of the earlier attempts ended with the loss of their worker: the run may be what kills it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +114,19 @@ class Claimed:
 
     claim: Claim
     request: RunRequest
+    spent: Json = field(default_factory=dict[str, Any])
+    """What earlier attempts spent of the run's budget, as they last told it."""
+    waited_s: float = 0.0
+    """Seconds since the run became ready."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A run that was recorded."""
+
+    run: Run
+    claimed: Claimed | None = None
+    """The caller's own worker may start it at once; None where it must wait, or is another worker's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +137,8 @@ class Ending:
     interrupts: Sequence[WaitingInterrupt] = ()
     """What waits now; only with status `interrupted`."""
     error: Json | None = None
+    cancelled: CancelAction | None = None
+    """The run was ended by a person or a client, with status `interrupted`; nothing of it waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +146,7 @@ class StoredEvent:
     """One event of a run, as any replica reads it."""
 
     event_id: str
-    """The Redis Stream id, `ms-seq`; the SSE `id`."""
+    """The Redis Stream id, `ms-n`; the SSE `id`. `n` counts the run's events from 1 without a gap."""
     name: str
     data: bytes
     """JSON."""
@@ -133,6 +155,10 @@ class StoredEvent:
 END = "__end__"
 """Name of each run's last event; its data is `{"status": …}`, with the run's `error` where it has one.
 Internal: never sent to a client."""
+
+GAP = "resume_gap"
+"""Name of the event that a reader gets in place of events that are gone: the stream kept only the newest.
+Its data is `{"after": id asked for, "next": id of the first event there is, "lost": how many}`."""
 
 
 class Threads(Protocol):
@@ -150,15 +176,44 @@ class Threads(Protocol):
         """One round trip. Raises NotFound."""
         ...
 
+    async def copy(self, source_id: str, target_id: str) -> Thread:
+        """Record a new thread like another: metadata, configuration and what waits; runs stay with their own.
+
+        Raises NotFound, AlreadyExists, and ThreadBusy while a run works on the source.
+        """
+        ...
+
+    async def delete(self, thread_id: str) -> None:
+        """Forget a thread with its checkpoints, runs and events; a worker on it is shut out. Raises NotFound."""
+        ...
+
+    async def hold(self, thread_id: str) -> Claim:
+        """The right to write to a thread that no run works on, until one is claimed or an answer is accepted.
+
+        Raises NotFound, ThreadBusy.
+        """
+        ...
+
+    async def settle(self, held: Claim, waiting: Sequence[WaitingInterrupt]) -> None:
+        """Record what waits after the thread's state was changed by hand. Raises StaleClaim."""
+        ...
+
 
 class RunLifecycle(Protocol):
     """A run from its acceptance to its end. Each method is one script: it happens whole or not at all."""
 
-    async def create(self, request: RunRequest) -> Run:
+    async def create(
+        self, request: RunRequest, *, new_thread: Json | None = None, worker: str | None = None
+    ) -> Accepted:
         """Record the run with its input, apply the multitask rule and mark the thread busy; durable on return.
 
         A run that answers interrupts takes them off the thread in the same script, so of two
         simultaneous answers exactly one is accepted.
+
+        Args:
+            request: what was asked for. With a run id that exists: that run is returned, and nothing changes.
+            new_thread: metadata of the thread to make if it doesn't exist; None refuses instead.
+            worker: claims the run in the same round trip if it may start now; None leaves it to whoever comes.
 
         Raises:
             NotFound: the thread doesn't exist.
@@ -172,34 +227,80 @@ class RunLifecycle(Protocol):
         """Raises NotFound."""
         ...
 
+    async def of_thread(
+        self, thread_id: str, *, limit: int, offset: int = 0, status: RunStatus | None = None
+    ) -> Sequence[Run]:
+        """The thread's runs, newest first. Raises NotFound for a thread that doesn't exist."""
+        ...
+
+    async def recent(self, *, limit: int, status: RunStatus | None = None) -> Sequence[Run]:
+        """The tenant's runs, newest first."""
+        ...
+
     async def claim(self, worker: str, *, wait_s: float) -> Claimed | None:
         """The next run that may start, or None when there is none within `wait_s` seconds."""
         ...
 
-    async def beat(self, claim: Claim) -> None:
-        """Extend the lease. Raises StaleClaim."""
+    async def wait(self, seconds: float) -> None:
+        """Return when a run may have become ready, or after `seconds` or so."""
+        ...
+
+    async def beat(self, claim: Claim, spent: Json | None = None) -> CancelAction | None:
+        """Extend the lease and record what was spent; how the run must be ended, if it must. Raises StaleClaim."""
         ...
 
     async def append(self, claim: Claim, events: Sequence[tuple[str, bytes]]) -> None:
         """Add events to the run's stream, in order, in one round trip. Raises StaleClaim."""
         ...
 
-    async def finish(self, claim: Claim, ending: Ending) -> None:
-        """End the run: last event, run status, thread status and the release of the next run. Raises StaleClaim."""
+    async def finish(self, claim: Claim, ending: Ending, events: Sequence[tuple[str, bytes]] = ()) -> None:
+        """End the run: last events, run status, thread status and the release of the next run. Raises StaleClaim."""
         ...
 
-    async def release(self, claim: Claim) -> None:
+    async def release(self, claim: Claim, spent: Json | None = None) -> None:
         """Give the run back, unfinished: another worker may claim it at once, and it isn't counted as lost.
 
         For a worker that is told to stop. Raises StaleClaim.
         """
         ...
 
+    async def lose(self, claim: Claim, reason: str) -> None:
+        """Take the run from a worker that is known to be dead, as `sweep` does once its lease ran out.
+
+        `reason` says what was seen, and is told if the run ends by it. Raises StaleClaim.
+        """
+        ...
+
+    async def cancel(self, thread_id: str, run_id: str, action: CancelAction) -> bool:
+        """Have a run end; durable on return. True: it has ended. False: a worker will end it within a beat.
+
+        Once this has returned False the run ends as cancelled, even if its graph comes to its end first.
+
+        A run that waits for a person ends too: its questions are withdrawn. Raises NotFound, and RunOver
+        for a run that ended before.
+        """
+        ...
+
+    async def delete(self, thread_id: str, run_id: str) -> None:
+        """Forget an ended run and its events; its checkpoints stay. Raises NotFound, RunActive."""
+        ...
+
+    async def signalled(self, after: str, wait_s: float) -> tuple[str, Sequence[str]]:
+        """Runs that are to be cancelled, as they are told, after the signal `after` ("$": from now on); a hint only.
+
+        Returns the id of the last signal, to go on from, and the runs; after `wait_s` seconds without any.
+        """
+        ...
+
+    async def depth(self) -> tuple[int, int]:
+        """How many runs may start, and how many haven't ended."""
+        ...
+
     async def sweep(self) -> Sequence[str]:
         """Take runs whose lease ran out from their workers; ids of those made ready again.
 
-        A run that was tried three times ends with an error instead. Also rebuilds ready hints
-        that a crash between two scripts lost.
+        A run that was tried three times ends with an error instead, and one that was to be cancelled ends so.
+        Also rebuilds ready hints that a crash between two scripts lost.
         """
         ...
 
@@ -207,8 +308,19 @@ class RunLifecycle(Protocol):
 class FencedCheckpoints(Protocol):
     """Checkpointers for claims; LangGraph's `BaseCheckpointSaver` says what one does."""
 
-    def for_claim(self, claim: Claim) -> BaseCheckpointSaver[Any]:
-        """A checkpointer whose every write carries the claim's epoch: an older one than the thread's is StaleClaim."""
+    def for_claim(self, claim: Claim, *, new: bool = False) -> BaseCheckpointSaver[Any]:
+        """A checkpointer whose every write carries the claim's epoch: any but the thread's is StaleClaim.
+
+        `new`: nobody has written to the claim's thread.
+        """
+        ...
+
+    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """Replace the target's checkpoints by the source's whole history; nothing if that has none."""
+        ...
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """Forget the thread's checkpoints."""
         ...
 
 
@@ -216,7 +328,14 @@ class EventReader(Protocol):
     """A run's events, from anywhere, as often as wanted."""
 
     def read(self, thread_id: str, run_id: str, *, after: str = "0") -> AsyncIterator[StoredEvent]:
-        """Events after the id `after` as they come, ending with the one named `END`. Raises NotFound."""
+        """Events after the id `after` as they come, ending with the one named `END`. Raises NotFound.
+
+        One named `GAP` comes first where events after `after` are gone.
+        """
+        ...
+
+    def batches(self, thread_id: str, run_id: str, *, after: str = "0") -> AsyncGenerator[Sequence[StoredEvent]]:
+        """As `read`, with the events that are there given together; never an empty batch."""
         ...
 
 
@@ -229,104 +348,4 @@ class TrajectoryStore(Protocol):
 
     async def read(self, run_id: str) -> Sequence[bytes]:
         """All records in order. Raises NotFound."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passage:
-    """A stretch of a document's text that is found as one."""
-
-    start: int
-    """Character of the document's text where it begins."""
-    end: int
-    headings: tuple[str, ...] = ()
-    """The headings it stands under, outermost first."""
-    page: int | None = None
-    """Page of a PDF, from 1."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexedFile:
-    """What the index remembers of a file: enough to tell whether it changed, and to list it."""
-
-    file: str
-    """Path in the folder, with `/`."""
-    title: str
-    revision: str
-    """Changes with the file's bytes, and with the way in which files are read."""
-    size: int
-    """Bytes."""
-    mtime_ns: int
-    characters: int
-    """Length of its text."""
-    passages: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexedText:
-    """A document's text with its passages, of one revision. Secrets in it were masked before."""
-
-    revision: str
-    text: str
-    passages: tuple[Passage, ...]
-    """In the text's order."""
-
-
-class DocumentIndex(Protocol):
-    """Documents by corpus, for every process that knows the corpus' id.
-
-    A corpus has a version, which grows with every change that a search could see. Vectors are kept by the name of
-    the embedding model and the id of the embedded text, so equal texts share one. Writes are idempotent and each
-    document is replaced whole: two writers at once do double work and no harm; `writing` spares them the work.
-    """
-
-    def writing(self, corpus: str, waits: Callable[[], None]) -> AbstractAsyncContextManager[None]:
-        """Hold the corpus' writer's lock, waiting for whoever has it; `waits` is called once, before waiting.
-
-        The lock of a process that died runs out within a minute.
-        """
-        ...
-
-    async def version(self, corpus: str) -> int:
-        """0 before anything was indexed. One round trip."""
-        ...
-
-    async def files(self, corpus: str) -> Mapping[str, IndexedFile]:
-        """Every file, by path. One round trip."""
-        ...
-
-    async def texts(self, corpus: str, files: Sequence[str]) -> Mapping[str, IndexedText]:
-        """The documents of `files`, of those that there are."""
-        ...
-
-    async def vector_ids(self, corpus: str, model: str) -> AbstractSet[bytes]:
-        """Ids of all vectors that `model` made. One round trip."""
-        ...
-
-    async def wanted_ids(self, corpus: str) -> Mapping[str, Sequence[bytes]]:
-        """By file, the vector id of each of its passages. One round trip."""
-        ...
-
-    async def vectors(self, corpus: str, model: str, ids: Sequence[bytes]) -> Mapping[bytes, bytes]:
-        """The vectors that there are: unit length, float16, little endian."""
-        ...
-
-    async def put(self, corpus: str, documents: Sequence[tuple[IndexedFile, IndexedText, Sequence[bytes]]]) -> None:
-        """Record documents with the vector ids of their passages, whole or not at all. One round trip."""
-        ...
-
-    async def put_vectors(self, corpus: str, model: str, vectors: Mapping[bytes, bytes]) -> None:
-        """Record vectors. One round trip."""
-        ...
-
-    async def touch(self, corpus: str, files: Sequence[IndexedFile]) -> None:
-        """Record new times of files whose text is the same; no search sees a difference. One round trip."""
-        ...
-
-    async def remove(self, corpus: str, files: Sequence[str]) -> None:
-        """Forget documents; their vectors stay until `sweep`. One round trip."""
-        ...
-
-    async def sweep(self, corpus: str, model: str | None) -> None:
-        """Forget vectors that no passage wants and, if `model` is given, those of all other models."""
         ...

@@ -15,10 +15,10 @@ from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.keys import Keys
 from motet.testing import forbid_model_requests
 
-INDEXES = frozenset({"ready", "active"})
-"""A tenant's own keys that never expire; they hold nothing but references and empty themselves."""
+INDEXES = frozenset({"ready", "active", "recent"})
+"""A tenant's own keys that never expire; they hold nothing but references, and empty themselves or are bounded."""
 
-OF_A_THREAD = frozenset({"thread", "queue", "run", "events", "epoch", "cp"})
+OF_A_THREAD = frozenset({"thread", "queue", "run", "runs", "events", "effects", "epoch", "cp"})
 """First words of the keys that a thread owns: they go when the thread is deleted."""
 
 OF_A_TENANT = frozenset({"store", "cache"})

@@ -18,6 +18,7 @@ from redis.exceptions import NoPermissionError, RedisClusterException, RedisErro
 from motet.errors import InvalidConfig, StoreUnavailable
 from motet.memory.redis import health
 from motet.memory.redis.cluster import Cluster, may_pass, patience
+from motet.memory.redis.connections import candid
 from motet.memory.redis.refusals import chain, refusal
 
 logger = logging.getLogger(__name__)
@@ -216,7 +217,7 @@ def _pool(url: str) -> _PatientPool:
         keepalive = (
             {} if parts.scheme == "unix" else {"socket_keepalive": True, "socket_keepalive_options": _keepalive()}
         )
-        options: dict[str, Any] = {**keepalive, **parse_url(url), **_OURS}
+        options = candid({**keepalive, **parse_url(url), **_OURS})
         pool = _PatientPool(**options, retry=Retry(NoBackoff(), 0))
         pool.make_connection()  # opens nothing; refuses options that no connection knows
     except (ValueError, TypeError):

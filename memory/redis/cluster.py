@@ -18,6 +18,7 @@ from redis.exceptions import AskError, AuthenticationError, ClusterDownError, Mo
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from motet.memory.redis.connections import Candid
 from motet.memory.redis.refusals import chain
 
 _REDIRECTIONS = 5
@@ -138,9 +139,9 @@ class _Patient(Connection):
         await self.disconnect(nowait=True)
 
 
-class _PatientTcp(_Patient):
+class _PatientTcp(Candid, _Patient):
     pass
 
 
-class _PatientTls(_Patient, SSLConnection):
+class _PatientTls(Candid, _Patient, SSLConnection):
     pass

@@ -45,8 +45,19 @@ class Keys:
         """STREAM of the run's events. TTL set when the run ends."""
         return self._of_thread(thread_id, f"events:{run_id}")
 
+    def runs(self, thread_id: str) -> str:
+        """ZSET run id -> acceptance in microseconds. No TTL; whoever lists them drops those whose record is gone."""
+        return self._of_thread(thread_id, "runs")
+
+    def effects(self, thread_id: str) -> str:
+        """HASH of the effects that tools began and did for the thread. TTL a month after the last."""
+        return self._of_thread(thread_id, "effects")
+
     def epoch(self, thread_id: str) -> str:
-        """STRING: the newest epoch given out for the thread; whoever writes with an older one is refused. No TTL."""
+        """STRING: the newest epoch given out for the thread; a claim with another one, or once it is gone, is refused.
+
+        No TTL while the thread exists, and a day after: nobody who was late may bring it back.
+        """
         return self._of_thread(thread_id, "epoch")
 
     def checkpoints(self, thread_id: str) -> list[str]:
@@ -57,21 +68,36 @@ class Keys:
         `cp:ids` ZSET ns, number, id: checkpoints in the order in which they were put. `cp:records` HASH ns, id ->
         parent, checkpoint, metadata and which value each channel has. `cp:values` HASH ns, channel, version ->
         value. `cp:elements` HASH digest -> a part of values that are lists. `cp:writes` ZSET ns, id, task, index, task
-        path, channel, value: pending writes. `cp:runs` SET of the runs that wrote. Last, the thread's `epoch`.
+        path, channel, value: pending writes; and, after byte 255, what takes back those that a run made on top of
+        another's checkpoint. `cp:runs` SET of the runs that wrote. Last, the thread's `epoch`.
         """
         parts = ("ids", "records", "values", "elements", "writes", "runs")
         return [*(self._of_thread(thread_id, f"cp:{part}") for part in parts), self.epoch(thread_id)]
 
     def checkpoints_of_all(self) -> str:
         """Glob that every `cp:ids` key of the tenant matches, and no other key."""
-        return re.sub(r"([*?\[\]\\^])", r"\\\1", f"{self.prefix}:{{{self.tenant}:") + "*}:cp:ids"
+        return self._of_all("cp:ids")
+
+    def queues_of_all(self) -> str:
+        """Glob that every `queue` key of the tenant matches, and no other key."""
+        return self._of_all("queue")
+
+    def _of_all(self, suffix: str) -> str:
+        return re.sub(r"([*?\[\]\\^])", r"\\\1", f"{self.prefix}:{{{self.tenant}:") + f"*}}:{suffix}"
 
     def thread_id(self, key: str) -> str:
         """The thread that a `cp:ids` key belongs to."""
         return key.removeprefix(f"{self.prefix}:{{{self.tenant}:").removesuffix("}:cp:ids")
 
+    def thread_of_queue(self, key: str) -> str:
+        """The thread that a `queue` key belongs to."""
+        return key.removeprefix(f"{self.prefix}:{{{self.tenant}:").removesuffix("}:queue")
+
     def threads_of_run(self, run_id: str) -> str:
-        """SET of the threads with a run's checkpoints. Goes with the last one; TTL, a week more, if a saver has one."""
+        """SET of the threads with a run's checkpoints, unless it wrote under a claim and to the claim's thread only.
+
+        Goes with the last one; TTL, a week more, if a saver has one.
+        """
         return f"{self.prefix}:{{{self.tenant}:{run_id}}}:threads"
 
     def cached(self, namespace: str, part: str) -> str:
@@ -133,6 +159,22 @@ class Keys:
     def active(self) -> str:
         """SET of `thread|run` not ended yet, from which the sweeper rebuilds the ready hint."""
         return f"{self.prefix}:{{{self.tenant}}}:active"
+
+    def recent(self) -> str:
+        """ZSET `thread|run` -> acceptance in microseconds: the newest 10,000 runs, for a person who looks. No TTL."""
+        return f"{self.prefix}:{{{self.tenant}}}:recent"
+
+    def signals(self) -> str:
+        """STREAM of runs that are to be cancelled: workers beat at once for those they hold. TTL one minute: a hint."""
+        return f"{self.prefix}:{{{self.tenant}}}:signals"
+
+    def news(self, thread_id: str, run_id: str) -> str:
+        """Pub/sub channel, no key: says that a run has new events. A hint; the events are in its stream."""
+        return self._of_thread(thread_id, f"news:{run_id}")
+
+    def rebuilding(self) -> str:
+        """STRING: somebody looked for runs that `active` lost. TTL ten minutes; then it may be done again."""
+        return f"{self.prefix}:{{{self.tenant}}}:rebuilding"
 
     def wakeup(self) -> str:
         """LIST that idle workers block on; one element a run made ready. TTL one minute: only a hint."""

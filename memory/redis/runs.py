@@ -7,10 +7,10 @@ script over these keys, so it happens whole or not at all, in a cluster too. The
 claimed, taken over, given back and ended: whoever writes for a run, its checkpoints included, compares it
 and nothing else.
 
-What workers look at to find work (`hints`) stands in another slot and is written in a second round
-trip. A crash between the two loses a hint and no run: `sweep` walks all runs that haven't ended, finds
-those that may start and that no worker would find, takes over those whose lease ran out, and forgets
-those that ended.
+What workers look at to find work (`hints`) stands in another slot: on one server it travels on the same round
+trip, in a cluster on another. A crash between the two loses a hint and no run: `sweeping` walks all runs that
+haven't ended, finds those that may start and that no worker would find, takes over those whose lease ran out,
+and forgets those that ended.
 
 A thread works on one run at a time, in the order of acceptance, with one exception: while an interrupt
 waits, no plain input starts, because it would discard the question. Inputs queued before the question
@@ -21,27 +21,44 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
+import orjson
 from redis.asyncio import Redis
 
+from motet import failpoints
 from motet.errors import (
     InvalidInput,
     NotFound,
     NoWaitingInterrupt,
+    RunActive,
+    RunOver,
     StaleClaim,
     StoreUnavailable,
     ThreadBusy,
     ThreadWaits,
 )
-from motet.memory.ports import END, Claim, Claimed, Ending, Run, RunRequest
+from motet.memory.ports import (
+    END,
+    Accepted,
+    CancelAction,
+    Claim,
+    Claimed,
+    Ending,
+    Json,
+    Run,
+    RunRequest,
+    RunStatus,
+)
 from motet.memory.redis.client import answering
 from motet.memory.redis.hints import Hint, Hints
 from motet.memory.redis.keys import Keys
+from motet.memory.redis.listing import of_tenant, of_thread
 from motet.memory.redis.records import RUN_FIELDS, configurable_of, interrupts_to_json, request_of, run_of, to_json
-from motet.memory.redis.scripts import Scripts
+from motet.memory.redis.scripts import Argument, Scripts
+from motet.memory.redis.sweeping import Sweep
 
 logger = logging.getLogger(__name__)
 
@@ -50,10 +67,14 @@ EVENTS_KEPT = 10_000
 
 DAY_S = 24 * 3600
 
+CANCELLED = b'{"status":"interrupted"}'
+"""Data of a cancelled run's last event."""
+
+Heard = Callable[[str, str, Sequence[tuple[str, str, bytes]]], None]
+"""Told of events right after Redis has them: thread, run, and id, name and data of each; of none when a run begins."""
+
 _LOOK_AGAIN_S = 1.0
 """Longest wait for a wake-up before a worker looks for runs by itself."""
-
-_SWEPT_AT_ONCE = 200
 
 
 class RedisRuns:
@@ -68,6 +89,9 @@ class RedisRuns:
         lease_s: float = 30,
         max_attempts: int = 3,
         retention_s: float = DAY_S,
+        events_kept: int = EVENTS_KEPT,
+        heard: Heard | None = None,
+        lost: Callable[[], None] | None = None,
     ) -> None:
         """Runs of one tenant.
 
@@ -76,48 +100,51 @@ class RedisRuns:
             keys: names of the tenant's keys.
             scripts: shared with the other adapters of this client.
             lease_s: seconds without a beat after which a run is taken from its worker.
-            max_attempts: how often a run is claimed before it ends with the error `RunLost`.
+            max_attempts: how often a run may lose its worker before it ends with the error `RunLost`.
             retention_s: seconds for which an ended run and its events can be read.
+            events_kept: at least so many of a run's newest events can be read.
+            heard: this process' readers of events, who needn't ask Redis for what was written here.
+            lost: told of each run that is taken from a lost worker.
         """
         self._client = client
         self._keys = keys
         self._scripts = scripts
-        self._hints = Hints(client, keys)
+        self._hints = Hints(client, keys, scripts)
         self._lease_ms = round(lease_s * 1000)
-        self._max_attempts = max_attempts
         self._retention_ms = round(retention_s * 1000)
-        self._unknown: set[Hint] = set()
-        """Hints whose run didn't exist at the last sweep: it may have been about to be accepted."""
+        self._events_kept = events_kept
+        self._heard = heard or _nobody
+        self._sweep = Sweep(
+            client, keys, scripts, self._hints,
+            max_attempts=max_attempts, retention_ms=self._retention_ms, events_kept=events_kept, lost=lost,
+        )  # fmt: skip
 
-    async def create(self, request: RunRequest) -> Run:
-        """See `RunLifecycle.create`. With a run id that exists: that run, and nothing changes. Three round trips.
+    async def create(
+        self, request: RunRequest, *, new_thread: Json | None = None, worker: str | None = None
+    ) -> Accepted:
+        """See `RunLifecycle.create`. One round trip, two in front of others that are interrupted or rolled back.
+
+        An answer that is queued and rolled back waits again, and the new run behind it.
 
         Raises:
             InvalidInput: several interrupts wait and the answer doesn't say which it is for, or the
                 request holds what JSON can't.
         """
         hint = (request.thread_id, request.run_id)
-        answers = list(dict.fromkeys(request.answers or ()))
-        kind = "plain" if request.answers is None else "answer"
-        record = to_json("payload", request)
+        failpoints.reached("create.before")
         with answering(self._client):
-            await self._hints.expect(hint)
-            outcome, *told = await self._scripts.run(
-                "run_create",
-                keys=self._of_thread(*hint)[:3],
-                args=[
-                    *(request.run_id, record, request.multitask, kind, request.graph_id, request.assistant_id),
-                    *(to_json("config.configurable", configurable_of(request)), len(answers), *answers, *RUN_FIELDS),
-                ],
-            )
+            outcome, *told = await self._create(request, new_thread, worker or "", ())
+            while outcome == b"again":
+                outcome, *told = await self._create(request, new_thread, worker or "", told[0])
             if outcome != b"run":
-                await self._hints.forget([hint])
+                await self._hints.retract(hint)
                 _refuse(request, outcome.decode(), [one.decode() for one in told[0]] if told else [])
-        active, now_ms, fields = told
-        if active.decode() == request.run_id:
+        failpoints.reached("create.after")
+        active, fields, started = told
+        if request.multitask in {"interrupt", "rollback"} and active not in {b"", request.run_id.encode()}:
             with self._hinting():
-                await self._hints.ready(hint, int(now_ms))
-        return run_of(fields)
+                await self._hints.signal((request.thread_id, active.decode()))
+        return Accepted(run=run_of(fields), claimed=self._begun(hint, worker or "", started) if started else None)
 
     async def get(self, thread_id: str, run_id: str) -> Run:
         with answering(self._client):
@@ -125,6 +152,18 @@ class RedisRuns:
         if fields[0] is None:
             raise NotFound("run", run_id)
         return run_of(fields)
+
+    async def of_thread(
+        self, thread_id: str, *, limit: int, offset: int = 0, status: RunStatus | None = None
+    ) -> Sequence[Run]:
+        """See `RunLifecycle.of_thread`. Two round trips for each 100 runs that are looked at."""
+        with answering(self._client):
+            return await of_thread(self._client, self._keys, thread_id, limit=limit, offset=offset, status=status)
+
+    async def recent(self, *, limit: int, status: RunStatus | None = None) -> Sequence[Run]:
+        """See `RunLifecycle.recent`. Two round trips for each 100 runs that are looked at."""
+        with answering(self._client):
+            return await of_tenant(self._client, self._keys, self._hints, limit=limit, status=status)
 
     async def claim(self, worker: str, *, wait_s: float) -> Claimed | None:
         """See `RunLifecycle.claim`. Let it return, don't cancel it: cut off in the middle, it may cost an attempt."""
@@ -134,156 +173,188 @@ class RedisRuns:
                 while (hint := await self._hints.pop()) is not None:
                     if (claimed := await self._start(hint, worker)) is not None:
                         return claimed
-                remaining = deadline - time.monotonic()
-                if remaining <= 0:
-                    return None
-                await self._hints.wait(min(remaining, _LOOK_AGAIN_S))
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return None
+            await self.wait(min(remaining, _LOOK_AGAIN_S))
 
-    async def beat(self, claim: Claim) -> None:
+    async def wait(self, seconds: float) -> None:
+        """See `RunLifecycle.wait`. Holds one connection meanwhile."""
         with answering(self._client):
-            extended = await self._scripts.run(
-                "run_beat", keys=self._of_run(claim.thread_id, claim.run_id), args=[claim.epoch, self._lease_ms]
-            )
-        if not extended:
+            await self._hints.wait(min(seconds, _LOOK_AGAIN_S))
+
+    async def beat(self, claim: Claim, spent: Json | None = None) -> CancelAction | None:
+        args = [claim.epoch, self._lease_ms, "" if spent is None else orjson.dumps(spent)]
+        with answering(self._client):
+            told = await self._scripts.run("run_beat", keys=self._of_run(claim.thread_id, claim.run_id), args=args)
+        if told is None:
             raise StaleClaim(claim.run_id, epoch=claim.epoch)
+        return told.decode() or None
 
     async def append(self, claim: Claim, events: Sequence[tuple[str, bytes]]) -> None:
-        flat = [part for event in events for part in event]
+        keys = self._keys
+        thread_id, run_id = claim.thread_id, claim.run_id
+        failpoints.reached("append.before")
         with answering(self._client):
-            added = await self._scripts.run(
+            ids = await self._scripts.run(
                 "run_append",
-                keys=self._of_thread(claim.thread_id, claim.run_id)[3:],
-                args=[claim.epoch, EVENTS_KEPT, *flat],
+                keys=[keys.events(thread_id, run_id), keys.epoch(thread_id), keys.run(thread_id, run_id)],
+                args=[
+                    *(claim.epoch, self._events_kept, keys.news(thread_id, run_id)),
+                    *(part for event in events for part in event),
+                ],
             )
-        if not added:
-            raise StaleClaim(claim.run_id, epoch=claim.epoch)
+        if ids is None:
+            raise StaleClaim(run_id, epoch=claim.epoch)
+        failpoints.reached("append.after")
+        self._told(claim, ids, events)
 
-    async def finish(self, claim: Claim, ending: Ending) -> None:
-        """See `RunLifecycle.finish`. Two round trips.
+    async def finish(self, claim: Claim, ending: Ending, events: Sequence[tuple[str, bytes]] = ()) -> None:
+        """See `RunLifecycle.finish`. One round trip, and one more where another run is released.
 
-        While an interrupt waits, the next run isn't released. A run that fails leaves waiting what
-        it didn't answer. From here on the run's keys expire.
+        A rollback that was asked for happens, however the run ends, and one that was to be interrupted
+        asks nothing more. While an interrupt waits, the next run isn't released. A run that fails leaves waiting
+        what it didn't answer. From here on the run's keys expire.
         """
-        await self._finish(claim, ending)
-
-    async def release(self, claim: Claim) -> None:
-        hint = (claim.thread_id, claim.run_id)
+        ended = (claim.thread_id, claim.run_id)
+        last: dict[str, Any] = {"status": ending.status}
+        if ending.error is not None:
+            last["error"] = ending.error
+        told = [*events, (END, to_json("error", last))]
+        arguments: list[Argument] = [
+            *(claim.run_id, claim.epoch, ending.status),
+            to_json("error", ending.error) if ending.error is not None else b"",
+            *(interrupts_to_json(ending.interrupts), ending.cancelled or ""),
+            *(self._retention_ms, self._events_kept, self._keys.news(*ended), END, CANCELLED),
+            *(part for event in told for part in event),
+        ]
+        failpoints.reached("finish.before")
         with answering(self._client):
-            now_ms = await self._scripts.run("run_release", keys=self._of_run(*hint), args=[claim.epoch])
-        if now_ms is None:
+            reply = await self._scripts.run("run_finish", keys=self._sweep.all_of(*ended), args=arguments)
+        if reply is None:
             raise StaleClaim(claim.run_id, epoch=claim.epoch)
+        failpoints.reached("finish.after")
+        released, now_ms, ids, overruled = reply
+        self._told(claim, ids, [*events, (END, CANCELLED)] if overruled else told)
+        await self._over(ended, released, now_ms)
+
+    async def release(self, claim: Claim, spent: Json | None = None) -> None:
+        hint = (claim.thread_id, claim.run_id)
+        args = [claim.epoch, "" if spent is None else orjson.dumps(spent)]
+        with answering(self._client):
+            told = await self._scripts.run("run_release", keys=self._of_run(*hint), args=args)
+        if told is None:
+            raise StaleClaim(claim.run_id, epoch=claim.epoch)
+        if told[0] == b"cancelled":
+            await self.finish(claim, Ending(status="interrupted", cancelled=told[1].decode()))
+            return
         with self._hinting():
-            await self._hints.ready(hint, int(now_ms))
+            await self._hints.tell(ready=hint)
+
+    async def lose(self, claim: Claim, reason: str) -> None:
+        with answering(self._client):
+            if not await self._sweep.take_over((claim.thread_id, claim.run_id), reason, epoch=claim.epoch):
+                raise StaleClaim(claim.run_id, epoch=claim.epoch)
+
+    async def cancel(self, thread_id: str, run_id: str, action: CancelAction) -> bool:
+        """See `RunLifecycle.cancel`. Two round trips."""
+        hint = (thread_id, run_id)
+        with answering(self._client):
+            outcome, *told = await self._scripts.run(
+                "run_cancel",
+                keys=self._sweep.all_of(*hint),
+                args=[run_id, action, self._retention_ms, self._events_kept, self._keys.news(*hint), END, CANCELLED],
+            )
+        match outcome:
+            case b"none":
+                raise NotFound("run", run_id)
+            case b"over":
+                raise RunOver(run_id, told[0].decode())
+            case b"asked":
+                with self._hinting():
+                    await self._hints.signal(hint)
+                return False
+            case _:
+                await self._over(hint, *told)
+                return True
+
+    async def delete(self, thread_id: str, run_id: str) -> None:
+        keys = self._keys
+        names = [keys.run(thread_id, run_id), keys.events(thread_id, run_id), keys.runs(thread_id)]
+        with answering(self._client):
+            gone = await self._scripts.run("run_delete", keys=names, args=[run_id])
+        if gone is None:
+            raise NotFound("run", run_id)
+        if not gone:
+            raise RunActive(run_id)
 
     async def sweep(self) -> Sequence[str]:
         """See `RunLifecycle.sweep`. Three round trips for each 200 runs that haven't ended, and what must be written.
 
         A run tried too often ends with the error `RunLost`; interrupts that it was to answer wait again.
         """
-        known, self._unknown = self._unknown, set()
-        swept: list[str] = []
         with answering(self._client):
-            async for hints in self._hints.active(_SWEPT_AT_ONCE):
-                swept += await self._sweep(hints, known)
-        return swept
+            return await self._sweep.all()
+
+    async def signalled(self, after: str, wait_s: float) -> tuple[str, list[str]]:
+        with answering(self._client):
+            return await self._hints.signalled(after, wait_s)
+
+    async def depth(self) -> tuple[int, int]:
+        """See `RunLifecycle.depth`. One round trip."""
+        with answering(self._client):
+            return await self._hints.depth()
+
+    async def _create(
+        self, request: RunRequest, new_thread: Json | None, worker: str, queued: Sequence[bytes]
+    ) -> list[Any]:
+        """What `run_create.lua` says. `queued`: the thread's other runs, as far as they are known."""
+        keys, thread_id = self._keys, request.thread_id
+        hint, others = (thread_id, request.run_id), [one.decode() for one in queued]
+        answers = list(dict.fromkeys(request.answers or ()))
+        names = self._sweep.all_of(*hint)
+        for other in others:
+            names += [keys.run(thread_id, other), keys.events(thread_id, other)]
+        args: list[Argument] = [
+            *(request.run_id, to_json("payload", request), request.multitask),
+            *("plain" if request.answers is None else "answer", request.graph_id, request.assistant_id),
+            to_json("config.configurable", configurable_of(request)),
+            "" if new_thread is None else to_json("metadata", new_thread),
+            *("1" if request.temporary else "", worker, self._lease_ms, self._retention_ms, self._events_kept),
+            *(END, CANCELLED, len(RUN_FIELDS), *RUN_FIELDS, len(answers), *answers),
+            *(*others, *(keys.news(thread_id, other) for other in others)),
+        ]
+        calls = [self._hints.telling(expected=hint), ("run_create", names, args)]
+        if not worker:
+            # Wrong where the run must wait for others; whoever follows it finds that out.
+            calls.append(self._hints.telling(ready=hint))
+        return (await self._scripts.together(calls))[1]
 
     async def _start(self, hint: Hint, worker: str) -> Claimed | None:
         thread_id, run_id = hint
         keys = [self._keys.thread(thread_id), *self._of_run(thread_id, run_id)]
+        failpoints.reached("claim.before")
         started = await self._scripts.run("run_claim", keys=keys, args=[run_id, worker, self._lease_ms])
         if started is None:
             return None
-        epoch, attempt, request = started
-        claim = Claim(run_id=run_id, thread_id=thread_id, worker=worker, epoch=epoch, attempt=attempt)
-        return Claimed(claim=claim, request=request_of(request))
+        failpoints.reached("claim.after")
+        return self._begun(hint, worker, started)
 
-    async def _finish(self, claim: Claim, ending: Ending, *, lost: bool = False) -> None:
-        last: dict[str, Any] = {"status": ending.status}
-        if ending.error is not None:
-            last["error"] = ending.error
-        arguments = [
-            claim.run_id,
-            claim.epoch,
-            ending.status,
-            END,
-            to_json("error", last),
-            to_json("error", ending.error) if ending.error is not None else b"",
-            interrupts_to_json(ending.interrupts),
-            self._retention_ms,
-            "lost" if lost else "",
-        ]
-        with answering(self._client):
-            reply = await self._scripts.run(
-                "run_finish", keys=self._of_thread(claim.thread_id, claim.run_id), args=arguments
-            )
-        if reply is None:
-            raise StaleClaim(claim.run_id, epoch=claim.epoch)
-        released, now_ms = reply
-        ended = (claim.thread_id, claim.run_id)
-        with self._hinting():
-            if released:
-                await self._hints.ready((claim.thread_id, released.decode()), int(now_ms), ended=ended)
-            else:
-                await self._hints.forget([ended])
+    def _begun(self, hint: Hint, worker: str, started: Sequence[Any]) -> Claimed:
+        self._heard(*hint, ())
+        return _claimed(*hint, worker, started)
 
-    async def _sweep(self, hints: Sequence[Hint], known: set[Hint]) -> list[str]:
-        found = await self._hints.are_ready(hints)
-        async with self._client.pipeline(transaction=False) as pipe:
-            pipe.time()
-            for thread_id, run_id in hints:
-                pipe.hmget(self._keys.run(thread_id, run_id), ["status", "deadline_ms", "updated_us"])
-                pipe.hget(self._keys.thread(thread_id), "active")
-            (seconds, microseconds), *told = await pipe.execute()
-        now_ms = seconds * 1000 + microseconds // 1000
+    def _told(self, claim: Claim, ids: Sequence[bytes], events: Sequence[tuple[str, bytes]]) -> None:
+        if ids:
+            told = [(id.decode(), *event) for id, event in zip(ids, events, strict=True)]
+            self._heard(claim.thread_id, claim.run_id, told)
 
-        over: list[Hint] = []
-        swept: list[str] = []
-        for hint, is_found, (status, deadline_ms, updated_us), active in zip(
-            hints, found, told[::2], told[1::2], strict=True
-        ):
-            if status is None and hint not in known:
-                self._unknown.add(hint)
-            elif status not in (b"pending", b"running"):
-                over.append(hint)
-            elif status == b"pending" and not is_found and active == hint[1].encode():
-                await self._hints.ready(hint, int(updated_us) // 1000)
-                swept.append(hint[1])
-            elif status == b"running" and int(deadline_ms) <= now_ms and await self._take_over(hint):
-                swept.append(hint[1])
-        if over:
-            await self._hints.forget(over)
-        return swept
-
-    async def _take_over(self, hint: Hint) -> bool:
-        """Take a run from its worker; whether another one may claim it now."""
-        thread_id, run_id = hint
-        taken = await self._scripts.run(
-            "run_takeover", keys=self._of_run(thread_id, run_id), args=[self._lease_ms, self._max_attempts]
-        )
-        if taken is None:
-            return False
-        if taken[0] == b"pending":
-            logger.warning("run %s: its worker's lease ran out; another may claim it", run_id)
-            await self._hints.ready(hint, int(taken[1]))
-            return True
-        _, epoch, attempt = taken
-        claim = Claim(run_id=run_id, thread_id=thread_id, worker="sweeper", epoch=epoch, attempt=attempt)
-        message = f"tried {attempt} times, and each time the worker was lost; not tried again"
-        logger.error("run %s: %s", run_id, message)
-        with suppress(StaleClaim):  # this sweeper slept past its own lease, and another one ended the run
-            await self._finish(claim, Ending(status="error", error={"error": "RunLost", "message": message}), lost=True)
-        return False
-
-    def _of_thread(self, thread_id: str, run_id: str) -> list[str]:
-        """Thread, queue, run, events, epoch: the order in which scripts take them."""
-        keys = self._keys
-        return [
-            keys.thread(thread_id),
-            keys.queue(thread_id),
-            keys.run(thread_id, run_id),
-            keys.events(thread_id, run_id),
-            keys.epoch(thread_id),
-        ]
+    async def _over(self, ended: Hint, released: bytes, now_ms: bytes) -> None:
+        """Say that a run has ended, and which one may start for it. Only once it is true: a zombie's end is refused."""
+        self._hints.over(ended)
+        if released:
+            with self._hinting():
+                await self._hints.tell(ready=(ended[0], released.decode()), at_ms=int(now_ms))
 
     def _of_run(self, thread_id: str, run_id: str) -> list[str]:
         return [self._keys.run(thread_id, run_id), self._keys.epoch(thread_id)]
@@ -296,6 +367,20 @@ class RedisRuns:
                 yield
         except StoreUnavailable as error:
             logger.warning("a hint is left to the sweeper: %s", error)
+
+
+def _nobody(thread_id: str, run_id: str, events: Sequence[tuple[str, str, bytes]]) -> None:
+    """Nobody in this process reads events."""
+
+
+def _claimed(thread_id: str, run_id: str, worker: str, started: Sequence[Any]) -> Claimed:
+    epoch, attempt, lost, request, spent, waited_us = started
+    return Claimed(
+        claim=Claim(run_id=run_id, thread_id=thread_id, worker=worker, epoch=epoch, attempt=attempt, lost=lost),
+        request=request_of(request),
+        spent=orjson.loads(spent) if spent else {},
+        waited_s=int(waited_us) / 1e6,
+    )
 
 
 def _refuse(request: RunRequest, outcome: str, waiting: Sequence[str]) -> NoReturn:

@@ -18,6 +18,8 @@ from motet.memory.redis.cluster import Cluster
 from motet.memory.redis.durability import Durability
 
 Argument = str | int | float | bytes
+Call = tuple[str, Sequence[str], Sequence[Argument]]
+"""A script's name, its keys and its arguments."""
 
 _REDIRECTIONS = 5
 """How often a write follows its slot to another node."""
@@ -25,9 +27,17 @@ _REDIRECTIONS = 5
 
 @cache
 def source(name: str) -> str:
-    """The text of `lua/NAME.lua` in this package; a line `--!include OTHER` stands for the text of another."""
-    text = resources.files("motet.memory.redis").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
-    return re.sub(r"^--!include (\w+)$", lambda found: source(found[1]), text, flags=re.MULTILINE)
+    """The text of `lua/NAME.lua` in this package; a line `--!include OTHER` stands for the text of another, once."""
+    included: set[str] = set()
+
+    def text_of(wanted: str) -> str:
+        if wanted in included:
+            return ""
+        included.add(wanted)
+        text = resources.files("motet.memory.redis").joinpath("lua", f"{wanted}.lua").read_text(encoding="utf-8")
+        return re.sub(r"^--!include (\w+)$", lambda found: text_of(found[1]), text, flags=re.MULTILINE)
+
+    return text_of(name)
 
 
 @cache
@@ -59,6 +69,29 @@ class Scripts:
         except NoScriptError:
             return await self._write("EVAL", source(name), *call)
 
+    async def together(self, calls: Sequence[Call]) -> list[Any]:
+        """Run scripts that write, in this order, in one round trip; what each returns. Not atomic.
+
+        In a cluster they run one after the other, each where its keys are. As `run`, waits for what `durability`
+        asks for, once, and raises what it raises.
+        """
+        if isinstance(self._client, Cluster):
+            return [await self.run(name, keys=keys, args=args) for name, keys, args in calls]
+        async with self._client.pipeline(transaction=False) as pipe:
+            for name, keys, args in calls:
+                pipe.execute_command("EVALSHA", _digest(name), len(keys), *keys, *args)
+            if self._durability is not None:
+                pipe.execute_command(*self._durability.question())
+            answers: list[Any] = await pipe.execute(raise_on_error=False)
+        if self._durability is not None:
+            self._check(answers.pop())
+        for at, (name, keys, args) in enumerate(calls):
+            if isinstance(answers[at], NoScriptError):
+                answers[at] = await self.run(name, keys=keys, args=args)
+            elif isinstance(answers[at], Exception):
+                raise answers[at]
+        return answers
+
     async def read(self, name: str, *, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
         """Run `NAME.lua`, which only reads, on `keys` with `args`; what it returns, undecoded."""
         call = (len(keys), *keys, *args)
@@ -71,16 +104,22 @@ class Scripts:
         if self._durability is None:
             return await self._client.execute_command(*command)
         answer, waited = await self._together(command, self._durability.question())
-        for one in (answer, waited):
-            if isinstance(one, Exception):
-                raise one
+        if isinstance(answer, Exception):
+            raise answer
+        self._check(waited)
+        return answer
+
+    def _check(self, waited: Any) -> None:
+        """Raise unless what `durability` asked says that it was reached."""
+        assert self._durability is not None, "nothing was asked"
+        if isinstance(waited, Exception):
+            raise waited
         if not self._durability.reached(waited):
             raise StoreUnavailable(
                 address(self._client),
                 f"a write was done, but didn't reach {self._durability} within {self._durability.timeout_s:g} s; "
                 "it may be lost if the server goes down now",
             )
-        return answer
 
     async def _together(self, write: Sequence[Argument], question: Sequence[Argument]) -> list[Any]:
         """Both answers, or errors in their place, of two commands on one connection in one round trip."""

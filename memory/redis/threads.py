@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from redis.asyncio import Redis
 
-from motet.errors import AlreadyExists, NotFound
-from motet.memory.ports import Json, Thread
+from motet.errors import AlreadyExists, NotFound, StaleClaim, ThreadBusy
+from motet.memory.ports import Claim, Json, Thread, WaitingInterrupt
 from motet.memory.redis.client import answering
+from motet.memory.redis.hints import Hints
 from motet.memory.redis.keys import Keys
-from motet.memory.redis.records import THREAD_FIELDS, thread_of, to_json
-from motet.memory.redis.scripts import Scripts
+from motet.memory.redis.records import THREAD_FIELDS, interrupts_to_json, thread_of, to_json
+from motet.memory.redis.scripts import Argument, Scripts
+
+_SHUT_OUT_MS = 24 * 3600 * 1000
+"""So long after a thread's end its epoch refuses whoever still writes."""
 
 
 class RedisThreads:
@@ -23,9 +28,7 @@ class RedisThreads:
         self._scripts = scripts
 
     async def create(self, thread_id: str, metadata: Json, *, if_exists: Literal["raise", "do_nothing"]) -> Thread:
-        arguments = [to_json("metadata", metadata), *THREAD_FIELDS]
-        with answering(self._client):
-            made, fields = await self._scripts.run("thread_create", keys=[self._keys.thread(thread_id)], args=arguments)
+        made, fields = await self._create(thread_id, [to_json("metadata", metadata), "[]", "idle"], {})
         if not made and if_exists == "raise":
             raise AlreadyExists("thread", thread_id)
         return thread_of(thread_id, fields)
@@ -36,3 +39,73 @@ class RedisThreads:
         if fields[0] is None:
             raise NotFound("thread", thread_id)
         return thread_of(thread_id, fields)
+
+    async def copy(self, source_id: str, target_id: str) -> Thread:
+        """See `Threads.copy`. Two round trips."""
+        names = ("metadata", "interrupts", "status", "active", "error", "graph_id", "assistant_id", "configurable")
+        with answering(self._client):
+            told: Any = await self._client.hmget(self._keys.thread(source_id), names)
+        metadata, interrupts, status, active, *rest = told
+        if metadata is None:
+            raise NotFound("thread", source_id)
+        if active:
+            raise ThreadBusy(source_id)
+        further = {name: value for name, value in zip(names[4:], rest, strict=True) if value is not None}
+        made, fields = await self._create(target_id, [metadata, interrupts, status], further)
+        if not made:
+            raise AlreadyExists("thread", target_id)
+        return thread_of(target_id, fields)
+
+    async def delete(self, thread_id: str) -> None:
+        """See `Threads.delete`. Three round trips."""
+        keys = self._keys
+        checkpoints = keys.checkpoints(thread_id)
+        own = [keys.thread(thread_id), keys.queue(thread_id), checkpoints[-1], keys.runs(thread_id)]
+        runs: list[str] = []
+        with answering(self._client):
+            while True:
+                names = [*own, keys.effects(thread_id), *checkpoints[:-1]]
+                for run_id in runs:
+                    names += [keys.run(thread_id, run_id), keys.events(thread_id, run_id)]
+                outcome, *told = await self._scripts.run("thread_delete", keys=names, args=[_SHUT_OUT_MS, *runs])
+                if outcome != b"again":
+                    break
+                runs = [one.decode() for one in told[0]]
+            if outcome == b"none":
+                raise NotFound("thread", thread_id)
+            if told[0]:
+                async with self._client.pipeline(transaction=False) as pipe:
+                    for run_id in told[0]:
+                        pipe.srem(keys.threads_of_run(run_id.decode()), thread_id)
+                    await pipe.execute()
+
+    async def hold(self, thread_id: str) -> Claim:
+        keys = [self._keys.thread(thread_id), self._keys.epoch(thread_id)]
+        with answering(self._client):
+            epoch = await self._scripts.run("thread_hold", keys=keys)
+        if epoch is None:
+            raise NotFound("thread", thread_id)
+        if epoch == b"":
+            raise ThreadBusy(thread_id)
+        return Claim(run_id="", thread_id=thread_id, worker="", epoch=epoch, attempt=0)
+
+    async def settle(self, held: Claim, waiting: Sequence[WaitingInterrupt]) -> None:
+        thread_id = held.thread_id
+        keys = [self._keys.thread(thread_id), self._keys.queue(thread_id), self._keys.epoch(thread_id)]
+        with answering(self._client):
+            told = await self._scripts.run("thread_settle", keys=keys, args=[held.epoch, interrupts_to_json(waiting)])
+            if told is None:
+                raise StaleClaim(held.run_id, epoch=held.epoch)
+            released, now_ms = told
+            if released:
+                hints = Hints(self._client, self._keys, self._scripts)
+                await hints.tell(ready=(thread_id, released.decode()), at_ms=int(now_ms))
+
+    async def _create(self, thread_id: str, first: Sequence[Argument], further: dict[str, Argument]) -> Any:
+        flat = [part for field in further.items() for part in field]
+        with answering(self._client):
+            return await self._scripts.run(
+                "thread_create",
+                keys=[self._keys.thread(thread_id)],
+                args=[*first, len(THREAD_FIELDS), *THREAD_FIELDS, *flat],
+            )

@@ -10,7 +10,7 @@ from uuid import uuid4
 from redis.asyncio import Redis
 from tests.support import wait_until
 
-from motet.memory.ports import Claimed, Ending, Run, RunRequest, StoredEvent, WaitingInterrupt
+from motet.memory.ports import CancelAction, Claimed, Ending, Run, RunRequest, StoredEvent, WaitingInterrupt
 from motet.memory.redis.events import RedisEvents
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.runs import RedisRuns
@@ -49,7 +49,7 @@ class Life:
 
     async def submit(self, thread_id: str, **changes: Any) -> Run:
         """Have a run accepted."""
-        return await self.runs.create(self.request(thread_id, **changes))
+        return (await self.runs.create(self.request(thread_id, **changes))).run
 
     async def claim(self, worker: str = "w", *, wait_s: float = 5) -> Claimed:
         """Claim the next run; there must be one."""
@@ -76,6 +76,19 @@ class Life:
     async def succeed(self, claimed: Claimed) -> None:
         """End a run well."""
         await self.runs.finish(claimed.claim, Ending(status="success"))
+
+    async def cancel(self, run: Run, action: CancelAction) -> bool:
+        """Have a run end; whether it has."""
+        return await self.runs.cancel(run.request.thread_id, run.request.run_id, action)
+
+    async def waiting(self, thread_id: str) -> list[str]:
+        """Ids of the interrupts that wait."""
+        return [one.interrupt_id for one in (await self.threads.get(thread_id)).interrupts]
+
+    async def lapse(self, claimed: Claimed) -> None:
+        """Put the end of a lease into the past."""
+        name = self.keys.run(claimed.claim.thread_id, claimed.claim.run_id)
+        await self.redis.hset(name, "deadline_ms", "0")
 
     async def lose(self, claimed: Claimed) -> list[str]:
         """Let a lease run out; ids of the runs that the sweep then made ready again."""

@@ -20,6 +20,7 @@ async def _states(life: Life, thread_id: str) -> tuple[str, list[str]]:
 async def test_a_plain_input_does_not_discard_a_question(life: Life, multitask: str) -> None:
     """While an interrupt waits, an input that isn't an answer is refused and changes nothing."""
     thread_id = await life.ask("one")
+    await life.runs.sweep()
     names = [life.keys.thread(thread_id), life.keys.queue(thread_id), life.keys.active()]
     before = await life.snapshot(*names)
 

@@ -17,7 +17,7 @@ PARTS = {
     "cached": ("entries", "expiries"),
 }
 """Of names that take a part: which parts there are."""
-NO_KEYS = {"thread_id", "checkpoints_of_all"}
+NO_KEYS = {"thread_id", "checkpoints_of_all", "queues_of_all", "thread_of_queue"}
 """Methods that name no key."""
 
 

@@ -10,7 +10,9 @@ from tests.support import wait_until
 
 from motet.errors import StaleClaim
 from motet.memory.ports import END, Ending
+from motet.memory.redis.hints import Hints
 from motet.memory.redis.scripts import Scripts
+from motet.memory.redis.sweeping import Sweep
 
 
 async def test_a_lapsed_run_goes_to_another_worker(brief: Life) -> None:
@@ -53,9 +55,11 @@ async def test_a_beat_that_comes_in_between_wins(life: Life) -> None:
     """A run whose lease looked lapsed and was extended since isn't taken: the script looks again."""
     run = await life.submit(await life.thread())
     claimed = await life.claim()
-    name = life.keys.run(run.request.thread_id, run.request.run_id)
+    scripts = Scripts(life.redis)
+    hints = Hints(life.redis, life.keys, scripts)
+    sweep = Sweep(life.redis, life.keys, scripts, hints, max_attempts=3, retention_ms=1000, events_kept=100)
 
-    assert await Scripts(life.redis).run("run_takeover", keys=[name], args=[30_000, 3]) is None
+    assert not await sweep.take_over((run.request.thread_id, run.request.run_id), "it seemed silent")
     await life.succeed(claimed)
 
 
@@ -73,7 +77,7 @@ async def test_a_run_that_kills_its_workers_ends(brief: Life) -> None:
     assert ended.status == "error"
     assert ended.error is not None
     assert ended.error["error"] == "RunLost"
-    assert "tried 3 times" in ended.error["message"]
+    assert "lost its worker 3 times" in ended.error["message"]
     assert [event.name for event in await brief.events_of(poison)] == [END]
     assert (await brief.claim()).claim.run_id == queued.request.run_id
 
@@ -146,3 +150,19 @@ async def test_giving_back_is_not_losing(brief: Life) -> None:
 
     assert await brief.lose(claimed) == [run.request.run_id]
     assert (await brief.claim()).claim.attempt == claimed.claim.attempt + 1
+
+
+async def test_runs_that_the_index_lost_are_found_again(life: Life) -> None:
+    """Without the index of unfinished runs, queued and lost runs are found by a walk over the threads."""
+    ids = [(await life.submit(await life.thread())).request.run_id for _ in range(3)]
+    await life.redis.delete(life.keys.active(), life.keys.ready(), life.keys.rebuilding())
+    assert set(await life.runs.sweep()) == set(ids)
+
+
+async def test_the_walk_over_all_threads_is_made_once_in_ten_minutes(life: Life) -> None:
+    """However many processes sweep, one of them walks, and the next walk is ten minutes away."""
+    await life.runs.sweep()
+    await life.submit(await life.thread())
+    await life.redis.delete(life.keys.active(), life.keys.ready())
+    assert list(await life.runs.sweep()) == []
+    assert 500 < await life.redis.ttl(life.keys.rebuilding()) <= 600

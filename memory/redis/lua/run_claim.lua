@@ -1,14 +1,8 @@
---!include epochs
+--!include run_starting
 -- Start the run its thread works on, if it waits for a worker.
 -- KEYS: thread, run, the thread's epoch   ARGV: run id, worker, lease in milliseconds
--- Returns {epoch, attempt, request JSON}, or nil when the hint that led here is out of date.
-local thread, run = KEYS[1], KEYS[2]
-if redis.call('HGET', thread, 'active') ~= ARGV[1] or redis.call('HGET', run, 'status') ~= 'pending' then
+-- Returns what `start` does, or nil when the hint that led here is out of date.
+if redis.call('HGET', KEYS[1], 'active') ~= ARGV[1] or redis.call('HGET', KEYS[2], 'status') ~= 'pending' then
   return false
 end
-local time = redis.call('TIME')
-local deadline_ms = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[3])
-redis.call('HSET', run, 'status', 'running', 'worker', ARGV[2], 'deadline_ms', string.format('%d', deadline_ms),
-  'updated_us', time[1] .. string.format('%06d', time[2]))
-return {advance(KEYS[3]), redis.call('HINCRBY', run, 'attempt', 1),
-  redis.call('HGET', run, 'request')}
+return start(KEYS[2], KEYS[3], ARGV[2], ARGV[3])

@@ -1,50 +1,29 @@
---!include epochs
--- End a run: last event, its status, its thread's status and the release of the next run.
--- KEYS: thread, queue, run, events, the thread's epoch
--- ARGV: run id, epoch, status, name of the last event, its data, error JSON or '', interrupts that wait as JSON pairs,
---       milliseconds to keep the run and its events, 'lost' when the sweeper ends it
--- Returns nil when the epoch is old, else {id of the run that may start now or '', milliseconds now}.
-local thread, queue, run, events = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local run_id, epoch, status, failure = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
-if redis.call('GET', KEYS[5]) ~= epoch then
+--!include run_ending
+-- End a run that a worker holds. One that was to be cancelled is, however its graph ended: whoever wanted that was told
+-- that it would happen, though the worker may not have heard of it.
+-- KEYS: thread, queue, run, events, the thread's epoch, runs, six of the thread's checkpoints
+-- ARGV: run id, epoch, status, error JSON or '', interrupts that wait as JSON pairs, mode ('' | interrupt | rollback),
+--       milliseconds to keep the run and its events, events kept at least, channel of the run's news,
+--       name and data of a cancelled run's last event, name and data of each last event, the very last among them
+-- Returns nil when the epoch is old, else {id of the run that may start now or '', milliseconds now, ids of the events,
+--         1 if the very last is that of a cancelled run}.
+if redis.call('GET', KEYS[5]) ~= ARGV[2] then
   return false
 end
-local time = redis.call('TIME')
-local now_us = time[1] .. string.format('%06d', time[2])
-local failed = status == 'error' or status == 'timeout'
-
--- A run that failed reports nothing: what it didn't answer still waits. One whose worker was lost
--- may not have answered at all, so what it took off the thread waits again.
-local waiting = ARGV[7]
-if failed then
-  waiting = redis.call('HGET', thread, 'interrupts')
-  local answered = redis.call('HGET', run, 'answered')
-  if ARGV[9] == 'lost' and answered ~= '[]' then
-    local all = cjson.decode(answered)
-    for _, interrupt in ipairs(cjson.decode(waiting)) do
-      table.insert(all, interrupt)
-    end
-    waiting = cjson.encode(all)
-  end
+local status, failure, mode, last_at = ARGV[3], ARGV[4], ARGV[6], #ARGV - 1
+local cancel = redis.call('HGET', KEYS[3], 'cancel')
+local overruled = cancel == 'rollback' or cancel == 'interrupt' and mode == ''
+if overruled then
+  status, failure, mode, last_at = 'interrupted', '', cancel, 10
 end
-
-redis.call('XADD', events, '*', 'name', ARGV[4], 'data', ARGV[5])
-advance(KEYS[5])
-redis.call('HSET', run, 'status', status, 'error', failure, 'updated_us', now_us)
-redis.call('PEXPIRE', run, ARGV[8])
-redis.call('PEXPIRE', events, ARGV[8])
-redis.call('LREM', queue, 1, run_id)
-
-local released = ''
-local becomes = failed and 'error' or status == 'interrupted' and 'interrupted' or 'idle'
-if waiting ~= '[]' then
-  becomes = 'interrupted'
-else
-  released = redis.call('LINDEX', queue, 0) or ''
-  if released ~= '' then
-    becomes = 'busy'
-  end
+local ids = {}
+if #ARGV > 13 then
+  ids = publish(KEYS[4], KEYS[3], ARGV[8], 12, #ARGV - 2, '')
 end
-redis.call('HSET', thread, 'status', becomes, 'active', released, 'interrupts', waiting, 'error', failure,
-  'updated_us', now_us)
-return {released, string.sub(now_us, 1, -4)}
+local released, now_ms, last = end_run(
+  {thread = KEYS[1], queue = KEYS[2], run = KEYS[3], events = KEYS[4], epoch = KEYS[5], runs = KEYS[6],
+    checkpoints = {unpack(KEYS, 7)}},
+  {run_id = ARGV[1], status = status, mode = mode, failure = failure, waiting = ARGV[5],
+    retention_ms = ARGV[7], kept = ARGV[8], last_at = last_at, channel = ARGV[9]})
+ids[#ids + 1] = last[1]
+return {released, now_ms, ids, overruled and 1 or 0}
