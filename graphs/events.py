@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 import orjson
 from pydantic import BaseModel
 
-Mode = Literal["values", "updates", "messages", "custom"]
+Mode = Literal["values", "updates", "messages", "custom", "tasks", "checkpoints", "debug"]
 """LangGraph's stream modes that are served; the wire's `messages-tuple` is LangGraph's `messages`."""
 
 _DEEPEST = 100
@@ -28,7 +28,7 @@ class RunStarted:
     type: Literal["metadata"] = "metadata"
     run_id: str
     attempt: int
-    """1 for the first; a larger one says that an earlier worker was lost."""
+    """1 for the first; a larger one says that an earlier worker was lost, or gave the run back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,23 @@ def encode(event: Event) -> tuple[str, bytes]:
         case RunStarted():
             return "metadata", to_json({"run_id": event.run_id, "attempt": event.attempt})
         case Part():
-            return "|".join((event.mode, *event.namespace)), to_json(event.data)
+            data = _debugged(event.data) if event.mode == "debug" else event.data
+            return "|".join((event.mode, *event.namespace)), to_json(data)
+
+
+def _debugged(data: Any) -> Any:
+    """LangGraph's debug event; one about a checkpoint says which one it is, and which its parent, in two words."""
+    if data["type"] != "checkpoint":
+        return data
+    payload = data["payload"]
+    here, parent = _checkpoint(payload["config"]), _checkpoint(payload["parent_config"])
+    return {**data, "payload": {**payload, "checkpoint": here, "parent_checkpoint": parent}}
+
+
+def _checkpoint(config: Any) -> Any:
+    if config is None:
+        return None
+    return {name: config["configurable"].get(name) for name in ("checkpoint_id", "thread_id", "checkpoint_ns")}
 
 
 def to_json(value: Any) -> bytes:

@@ -3,27 +3,74 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from motet.graphs.events import Event, encode
+from motet.graphs.coalescing import Deltas, size
+from motet.graphs.events import Event, RunStarted, encode
 from motet.memory.ports import Claim, RunLifecycle
 
 FLUSH_S = 0.03
 """Events gather this long before they go to Redis: one round trip for many tokens, and still fluent."""
 
+_FIRST_S = 0.004
+"""What a run's first event, which only says that it began, waits for the graph's own first one."""
+
+_MOST = 2000
+"""Events that may wait for Redis before whoever brings more waits, too."""
+
+_MOST_BYTES = 4 << 20
+
+
+class Published(Protocol):
+    """Hears of a write: how many events and bytes, and when it began."""
+
+    def __call__(self, *, events: int, size: int, began_ns: int) -> None: ...
+
 
 class EventWriter:
-    """Keeps the order of events; the context's end writes what is left.
+    """Keeps the order of events; the context's end writes what is left, unless `drained` took it.
 
-    What Redis answers to a write (StaleClaim, StoreUnavailable) is raised by the next `add` or by the end.
+    An event that comes when nothing was written for a while goes out at once, the following ones together at the end
+    of each window. Deltas of one message that come in one window go out as their sum. Whoever adds much waits for
+    `room` in between. What Redis answers to a write (StaleClaim, StoreUnavailable) is raised by whatever is called
+    next.
     """
 
-    def __init__(self, runs: RunLifecycle, claim: Claim) -> None:
+    def __init__(
+        self,
+        runs: RunLifecycle,
+        claim: Claim,
+        *,
+        flush_s: float = FLUSH_S,
+        published: Published | None = None,
+    ) -> None:
+        """Write for `claim`.
+
+        Args:
+            runs: where to.
+            claim: on whose behalf.
+            flush_s: length of a window in seconds; 0 writes whenever the last write is done.
+            published: told of each write that Redis confirmed.
+        """
         self._runs = runs
         self._claim = claim
+        self._flush_s = flush_s
+        self._published = published
+        self._deltas = Deltas()
         self._waiting: list[tuple[str, bytes]] = []
+        self._count = 0
+        """Events added that Redis hasn't confirmed."""
+        self._bytes = 0
         self._flushing: asyncio.Task[None] | None = None
+        self._only_begun = False
+        self._hurry = asyncio.Event()
+        """Set when the pause that the flusher makes must end."""
+        self._written = asyncio.Event()
+        self._closing = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -31,29 +78,88 @@ class EventWriter:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._flushing is not None:
-            if error is not None:
+        if error is not None:
+            if self._flushing is not None:
                 self._flushing.cancel()
                 await asyncio.gather(self._flushing, return_exceptions=True)
-                return
-            await self._flushing
-        if error is None and self._waiting:
-            await self._write()
+            return
+        rest = await self.drained()
+        if rest:
+            await self._runs.append(self._claim, rest)
 
     def add(self, event: Event) -> None:
-        """Put `event` behind those before it; written within `FLUSH_S` seconds."""
-        if self._flushing is not None and self._flushing.done():
-            self._flushing.result()
-            self._flushing = None
-        self._waiting.append(encode(event))
+        """Put `event` behind those before it; one that comes after the end is left out."""
+        self._raise_failure()
+        if self._closing:
+            return
+        told = size(event)
+        if told is None or not self._deltas.take(event):
+            self._encode_deltas()
+            if told is None or not self._deltas.take(event):
+                self._waiting.append(encode(event))
+                told = len(self._waiting[-1][1])
+        self._count += 1
+        self._bytes += told
         if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush_soon())
+            self._only_begun = isinstance(event, RunStarted)
+            self._flushing = asyncio.create_task(self._flush(_FIRST_S if self._only_begun else 0))
+        elif self._only_begun:
+            self._only_begun = False
+            self._hurry.set()
 
-    async def _flush_soon(self) -> None:
-        await asyncio.sleep(FLUSH_S)
-        while self._waiting:
+    async def room(self) -> None:
+        """Return when not too much waits for Redis: at once while it keeps up."""
+        self._raise_failure()
+        while self._flushing is not None and (self._count >= _MOST or self._bytes >= _MOST_BYTES):
+            self._hurry.set()
+            self._written.clear()
+            await self._written.wait()
+            self._raise_failure()
+
+    async def drained(self) -> Sequence[tuple[str, bytes]]:
+        """Stop writing; what is left is the caller's, to go out together with the run's end."""
+        self._closing = True
+        self._hurry.set()
+        if self._flushing is not None:
+            await asyncio.wait({self._flushing})
+        self._raise_failure()
+        self._encode_deltas()
+        rest, self._waiting = self._waiting, []
+        return rest
+
+    def _raise_failure(self) -> None:
+        if self._flushing is not None and self._flushing.done():
+            flushing, self._flushing = self._flushing, None
+            flushing.result()
+
+    def _encode_deltas(self) -> None:
+        self._waiting += [encode(part) for part in self._deltas.joined()]
+
+    async def _flush(self, pause_s: float) -> None:
+        """Write until a window passes in which nothing comes."""
+        await self._pause(min(pause_s, self._flush_s))
+        while self._count and not self._closing:
             await self._write()
+            await self._pause(self._flush_s)
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds > 0 and not self._closing:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._hurry.wait()
+        self._only_begun = False
+        self._hurry.clear()
 
     async def _write(self) -> None:
+        self._encode_deltas()
         batch, self._waiting = self._waiting, []
-        await self._runs.append(self._claim, batch)
+        count, held = self._count, self._bytes
+        began_ns = time.time_ns()
+        try:
+            await self._runs.append(self._claim, batch)
+        finally:
+            self._written.set()
+        if self._published is not None:
+            self._published(events=len(batch), size=sum(len(data) for _, data in batch), began_ns=began_ns)
+        self._count -= count
+        self._bytes -= held

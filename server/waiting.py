@@ -1,11 +1,13 @@
-"""Answers a `wait`: blank lines while the run works, then the thread's values."""
+"""Answers a `wait`: blank lines while the run works, then the run's final values."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, cast
 
+import orjson
 from langchain_core.runnables import RunnableConfig
 
 from motet.errors import MotetError
@@ -22,27 +24,55 @@ KEEPALIVE_S = 5.0
 async def final_values(services: Services, run: Run) -> AsyncIterator[bytes]:
     """A newline every five seconds, so that no proxy gives up, then one JSON object.
 
-    The object holds the thread's values; `__interrupt__` beside them when a decision is waited for;
-    `__error__` alone when the run failed. JSON allows the blanks before it.
+    The object holds the run's last values; `__interrupt__` beside them when a decision is waited for; `__error__`
+    alone when the run failed. JSON allows the blanks before it.
     """
-    ended = asyncio.create_task(_until_end(services, run))
+    answering = asyncio.create_task(_answer(services, run))
     try:
-        while not (await asyncio.wait({ended}, timeout=KEEPALIVE_S))[0]:
+        while not (await asyncio.wait({answering}, timeout=KEEPALIVE_S))[0]:
             yield b"\n"
         try:
-            await ended
-            yield to_json(await _values(services, run))
+            yield await answering
         except MotetError as error:
             # The status line is long gone: what fails now can only be said in the body.
             yield to_json({"__error__": wire.error(error)})
     finally:
-        ended.cancel()
+        answering.cancel()
 
 
-async def _until_end(services: Services, run: Run) -> None:
-    async for event in services.events.read(run.request.thread_id, run.request.run_id):
-        if event.name == END:
-            return
+async def _answer(services: Services, run: Run) -> bytes:
+    """What the run's events say of its end; the state is read only where they don't say enough.
+
+    That is where nothing was told in mode `values`, and where a run was interrupted: each question was told by itself.
+    A thread that went with its run has no state to be read.
+    """
+    last: bytes | None = None
+    asked: list[Any] = []
+    request = run.request
+    async with aclosing(services.events.batches(request.thread_id, request.run_id)) as batches:
+        async for batch in batches:
+            for event in batch:
+                if event.name == "values":
+                    last = event.data
+                    asked += _questions(event.data)
+                elif event.name == END:
+                    end = orjson.loads(event.data)
+                    if "error" in end:
+                        return to_json({"__error__": end["error"]})
+                    if end["status"] == "success" and last is not None:
+                        return last
+    if request.temporary:
+        told = orjson.loads(last or b"{}")
+        return to_json({**told, "__interrupt__": asked} if asked else told)
+    return to_json(await _values(services, run))
+
+
+def _questions(told: bytes) -> list[Any]:
+    """What a state told in mode `values` asks a person."""
+    if b'"__interrupt__"' not in told:
+        return []
+    values = orjson.loads(told)
+    return values.get("__interrupt__", []) if isinstance(values, dict) else []
 
 
 async def _values(services: Services, run: Run) -> Any:
@@ -58,7 +88,7 @@ async def _values(services: Services, run: Run) -> Any:
     outgoing = Guard(services.settings.pii_rules).outgoing()
     if outgoing is not None:
         values = outgoing.value(values)
-    if run.status == "interrupted":
+    if run.status == "interrupted" and snapshot.interrupts:
         # A function's values can be anything; beside what waits only an object's have a place.
         kept = cast("wire.Wire", values) if isinstance(values, dict) else {}
         return {**kept, "__interrupt__": [wire.interrupt(one) for one in snapshot.interrupts]}

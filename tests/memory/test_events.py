@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 from uuid import uuid4
 
+import orjson
 import pytest
+from redis.asyncio import Redis
+from tests import engines
 from tests.memory.life import Life
+from tests.memory.servers import valkey
+from tests.memory.streams import Stream, counted
+from tests.memory.wire import tapped
 from tests.support import wait_until
 
 from motet.errors import InvalidInput, NotFound, StoreUnavailable
-from motet.memory.ports import END, Ending, StoredEvent
-from motet.memory.redis.client import connect
+from motet.memory.ports import END, GAP, Ending, StoredEvent
+from motet.memory.redis.client import connect, connected
 from motet.memory.redis.embedded import EmbeddedRedis
-from motet.memory.redis.events import BLOCK_MS, RedisEvents
+from motet.memory.redis.events import RedisEvents
 from motet.memory.redis.keys import Keys
 
 
@@ -49,15 +56,12 @@ async def test_another_client_resumes_after_any_event(life: Life, redis_url: str
     await life.succeed(claimed)
     everything = await life.events_of(run)
 
-    other = await connect(redis_url)
-    try:
+    async with connected(redis_url) as other:
         elsewhere = RedisEvents(other, life.keys)
         for place, event in enumerate(everything):
             reading = elsewhere.read(run.request.thread_id, run.request.run_id, after=event.event_id)
-            async with asyncio.timeout(BLOCK_MS / 2000):
+            async with asyncio.timeout(2):
                 assert [later async for later in reading] == everything[place + 1 :]
-    finally:
-        await other.aclose()
 
 
 async def test_an_unknown_run_has_no_events(life: Life) -> None:
@@ -76,11 +80,12 @@ async def test_a_run_whose_events_are_gone_is_not_found(life: Life) -> None:
         await life.events_of(run)
 
 
-async def test_a_strange_event_id_is_refused(life: Life) -> None:
+@pytest.mark.parametrize("after", ["yesterday", "12", "-1", "1-", "1-2-3", f"1-{'9' * 20}"])
+async def test_a_strange_event_id_is_refused(redis: Redis, keys: Keys, after: str) -> None:
     """An id that no event ever had is the reader's mistake."""
-    run = await life.submit(await life.thread())
+    stream = await Stream(redis, keys).begin()
     with pytest.raises(InvalidInput, match="Last-Event-ID"):
-        await life.events_of(run, after="yesterday")
+        await stream.read(RedisEvents(redis, keys), after=after)
 
 
 async def test_a_failed_run_says_why_in_its_last_event(life: Life) -> None:
@@ -93,19 +98,234 @@ async def test_a_failed_run_says_why_in_its_last_event(life: Life) -> None:
     assert last.data == b'{"status":"error","error":{"error":"ValueError","message":"no"}}'
 
 
-async def test_a_reader_learns_that_redis_is_gone(tmp_path: Path) -> None:
-    """A server that dies while a reader waits ends the reading with an error, not in silence."""
+async def test_ids_count_without_a_gap(redis: Redis, keys: Keys) -> None:
+    """The second half of ids counts from 1 over all writes; the first never goes back, even if the clock does."""
+    stream = await Stream(redis, keys).begin()
+    first = await stream.add(b"1", b"2")
+    tomorrow = int(first[-1].partition("-")[0]) + 86_400_000
+    await redis.hset(stream.record, "event_ms", tomorrow)
+
+    assert [one.partition("-")[2] for one in first] == ["1", "2"]
+    assert await stream.add(b"3") == [f"{tomorrow}-3"]
+    assert await stream.add(b"4", epoch=2) == []
+    assert await redis.xlen(stream.name) == 3
+
+
+async def test_a_reader_hears_of_what_is_gone(redis: Redis, keys: Keys) -> None:
+    """Where the stream was trimmed, one event says exactly what is lost, and its id can be resumed from."""
+    stream = await Stream(redis, keys).begin()
+    ids = await stream.add(*[b"{}"] * 9)
+    await stream.end()
+    await stream.trim(4)
+    events = RedisEvents(redis, keys)
+
+    for asked, after in ((0, "0"), (2, ids[1])):
+        gap, *rest = await stream.read(events, after=after)
+        assert (gap.name, orjson.loads(gap.data)) == (GAP, {"after": after, "next": ids[6], "lost": 6 - asked})
+        assert counted(rest) == [7, 8, 9, 10]
+        assert await stream.read(events, after=gap.event_id) == rest
+    assert counted(await stream.read(events, after=ids[5])) == [7, 8, 9, 10]
+
+
+async def test_a_reader_that_sleeps_learns_what_it_missed(redis: Redis, keys: Keys) -> None:
+    """A reader whose place is trimmed away while it is slow gets the gap, then what there is."""
+    stream = await Stream(redis, keys).begin()
+    await stream.add(b"first")
+    async with aclosing(stream.batches(RedisEvents(redis, keys))) as batches:
+        assert counted(await anext(batches)) == [1]
+        for _ in range(8):
+            await stream.add(*[b"x" * 50_000] * 5)
+        await stream.trim(3)
+        await stream.end()
+        rest = [event for batch in [one async for one in batches] for event in batch]
+
+    at = [event.name for event in rest].index(GAP)
+    before, after = counted(rest[:at]), counted(rest[at + 1 :])
+    assert before == list(range(2, at + 2))
+    assert after == list(range(after[0], 43))
+    assert orjson.loads(rest[at].data)["lost"] == after[0] - at - 2 > 0
+
+
+async def test_a_slow_reader_holds_up_nobody(redis: Redis, keys: Keys) -> None:
+    """While one stands still, another gets everything; the first reads it later, and meanwhile memory is bounded."""
+    stream = await Stream(redis, keys).begin()
+    await stream.add(b"first")
+    events = RedisEvents(redis, keys)
+    async with aclosing(stream.batches(events)) as slow:
+        got = list(await anext(slow))
+        reading = asyncio.create_task(stream.read(events))
+        for _ in range(20):
+            await stream.add(*[b"x" * 10_000] * 50)
+        last = await stream.end()
+        fast = await asyncio.wait_for(reading, 10)
+        held = stream.held_by(events)
+        got += [event for batch in [one async for one in slow] for event in batch]
+
+    assert counted(fast) == list(range(1, 1003))
+    assert fast[-1].event_id == last
+    assert held <= 1 << 20
+    assert got == fast
+    assert stream.held_by(events) == 0
+
+
+async def test_many_readers_share_few_connections(redis: Redis, redis_url: str, keys: Keys) -> None:
+    """Two hundred readers of fifty runs don't each hold a connection, and all get everything."""
+    streams = [await Stream(redis, keys).begin() for _ in range(50)]
+    async with connected(f"{redis_url}?client_name={keys.prefix}") as client:
+        events = RedisEvents(client, keys)
+        reading = [asyncio.create_task(stream.read(events)) for stream in streams for _ in range(4)]
+        await wait_until(lambda: all(one.watched_by(events) == 4 for one in streams), description="all wait")
+        held = [one for one in await redis.client_list() if one["name"] == keys.prefix]
+        for stream in streams:
+            await stream.add(b"1")
+            await stream.end()
+        read = await asyncio.wait_for(asyncio.gather(*reading), 20)
+
+    assert len(held) < 25
+    assert all(counted(one) == [1, 2] for one in read)
+
+
+async def test_a_writer_in_the_same_process_is_heard_without_redis(redis_url: str, keys: Keys, tmp_path: Path) -> None:
+    """Who reads a run that this process begins and writes waits for Redis not once."""
+    async with tapped(redis_url, tmp_path) as wire, connected(wire.url) as client, connected(redis_url) as redis:
+        async with RedisEvents(client, keys) as events:
+            stream = await Stream(redis, keys).begin()
+            trips = wire.trips
+            events.heard(stream.thread_id, stream.run_id, [])
+            reading = asyncio.create_task(stream.read(events))
+            for data in (b"1", b"2"):
+                (event_id,) = await stream.add(data)
+                events.heard(stream.thread_id, stream.run_id, [(event_id, "e", data)])
+            end = await stream.end()
+            events.heard(stream.thread_id, stream.run_id, [(end, END, b"{}")])
+            seen = await asyncio.wait_for(reading, 1)
+            asked = wire.trips - trips
+        await redis.delete(keys.thread(stream.thread_id), keys.epoch(stream.thread_id), stream.name, stream.record)
+
+    assert [event.data for event in seen] == [b"1", b"2", b"{}"]
+    assert asked == 0
+
+
+async def test_what_is_heard_twice_or_with_a_hole_is_put_in_order(redis: Redis, keys: Keys) -> None:
+    """Events heard again are told once; where some weren't heard, they are read."""
+    stream = await Stream(redis, keys).begin()
+    events = RedisEvents(redis, keys)
+    reading = asyncio.create_task(stream.read(events))
+    await wait_until(lambda: stream.watched_by(events) == 1, description="the reader waits")
+    ids = await stream.add(b"1", b"2", b"3")
+    for heard in ([2], [0], [0, 1], [1, 2]):
+        events.heard(stream.thread_id, stream.run_id, [(ids[i], "e", str(i + 1).encode()) for i in heard])
+    await stream.end()
+    seen = await asyncio.wait_for(reading, 10)
+
+    assert counted(seen) == [1, 2, 3, 4]
+    assert [event.data for event in seen[:3]] == [b"1", b"2", b"3"]
+
+
+async def test_readers_need_no_word(redis: Redis, keys: Keys, tmp_path: Path) -> None:
+    """A user who may not publish writes events all the same, and one who may not subscribe reads them soon."""
+    del redis
+    async with valkey(tmp_path / "quiet", aclfile=_acl(tmp_path)) as server:
+        client = await connect(f"{server.url}?username=quiet&password=p")
+        try:
+            stream = await Stream(client, keys).begin()
+            events = RedisEvents(client, keys)
+            async with aclosing(stream.batches(events)) as batches:
+                for n in range(1, 4):
+                    await stream.add(b"{}")
+                    assert counted(await asyncio.wait_for(anext(batches), 1)) == [n]
+        finally:
+            await client.aclose()
+
+
+def _acl(folder: Path) -> str:
+    file = folder / "users.acl"
+    file.write_text("user default on nopass ~* &* +@all\nuser quiet on >p ~* resetchannels +@all\n")
+    return str(file)
+
+
+@pytest.mark.all
+async def test_a_clusters_streams_are_followed(tmp_path: Path, keys: Keys) -> None:
+    """Runs on all nodes of a cluster reach their readers by word, not only by the look now and then."""
+    async with engines.cluster_of_three(tmp_path) as url, connected(url) as client:
+        async with RedisEvents(client, keys) as events:
+            streams = [await Stream(client, keys).begin() for _ in range(12)]
+            reading = [asyncio.create_task(stream.read(events)) for stream in streams]
+            await wait_until(lambda: all(one.watched_by(events) for one in streams), description="all wait")
+            await wait_until(lambda: events.hub.hears, description="word can come")
+            began = asyncio.get_running_loop().time()
+            for stream in streams:
+                await stream.add(b"1")
+                await stream.end()
+            read = await asyncio.wait_for(asyncio.gather(*reading), 10)
+            took = asyncio.get_running_loop().time() - began
+
+    assert all(counted(one) == [1, 2] for one in read)
+    assert took < 1
+
+
+async def test_a_deleted_run_ends_its_readers(redis: Redis, keys: Keys) -> None:
+    """Who watches a run whose thread is deleted isn't left waiting."""
+    stream = await Stream(redis, keys).begin()
+    await stream.add(b"1")
+    events = RedisEvents(redis, keys)
+    reading = asyncio.create_task(stream.read(events))
+    await wait_until(lambda: stream.watched_by(events) == 1, description="the reader waits")
+    await stream.delete()
+
+    assert counted(await asyncio.wait_for(reading, 10)) == [1]
+
+
+async def test_a_reader_survives_a_restart_of_redis(tmp_path: Path, keys: Keys) -> None:
+    """A Redis that goes and comes back interrupts nobody: each event is told once, in order."""
+    folder = tmp_path / "restarted"
+    async with valkey(folder, appendfsync="always") as server:
+        client = await connect(server.url)
+        stream = await Stream(client, keys).begin()
+        events = RedisEvents(client, keys)
+        await stream.add(b"1")
+        reading = asyncio.create_task(stream.read(events))
+        await wait_until(lambda: stream.watched_by(events) == 1, description="the reader waits")
+        server.process.kill()
+        await asyncio.to_thread(server.process.wait)
+        async with valkey(folder, appendfsync="always"):
+            await stream.add(b"2")
+            await stream.end()
+            assert counted(await asyncio.wait_for(reading, 15)) == [1, 2, 3]
+            await client.aclose()
+
+
+async def test_a_reader_learns_that_redis_is_gone(tmp_path: Path, keys: Keys) -> None:
+    """A server that stays away ends the reading with an error, not in silence."""
     async with EmbeddedRedis(tmp_path) as url:
         client = await connect(url)
-        life = Life(client, Keys(), lease_s=30)
-        run = await life.submit(await life.thread())
-        reading = asyncio.create_task(life.events_of(run))
-        await wait_until(lambda: _is_blocked(life), description="the reader waits")
+        stream = await Stream(client, keys).begin()
+        events = RedisEvents(client, keys, patience_s=0.1)
+        reading = asyncio.create_task(stream.read(events))
+        await wait_until(lambda: stream.watched_by(events) == 1, description="the reader waits")
         await client.shutdown(nosave=True)
         with pytest.raises(StoreUnavailable):
-            await asyncio.wait_for(reading, 10)
+            await asyncio.wait_for(reading, 20)
         await client.aclose()
 
 
-async def _is_blocked(life: Life) -> bool:
-    return (await life.redis.info("clients"))["blocked_clients"] > 0
+async def test_nothing_is_left_when_nobody_reads(redis: Redis, keys: Keys) -> None:
+    """The last reader that leaves takes tasks, memory and subscription with it."""
+    stream = await Stream(redis, keys).begin()
+    events = RedisEvents(redis, keys)
+    tasks = asyncio.all_tasks()
+    readers = [asyncio.create_task(stream.read(events)) for _ in range(3)]
+    channel = keys.news(stream.thread_id, stream.run_id)
+    await wait_until(lambda: _subscribers(redis, channel, 1), description="somebody listens")
+    for reader in readers:
+        reader.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
+    await wait_until(lambda: _subscribers(redis, channel, 0), description="nobody listens")
+
+    assert asyncio.all_tasks() == tasks
+    assert stream.watched_by(events) == 0
+
+
+async def _subscribers(redis: Redis, channel: str, wanted: int) -> bool:
+    ((_, count),) = await redis.pubsub_numsub(channel)
+    return count == wanted
