@@ -17,6 +17,7 @@ from motet.agents.spec import AgentSpec
 from motet.agents.summarising import Summarised
 from motet.agents.tool_results import ResultsAsData, failures_as_messages
 from motet.errors import InvalidConfig
+from motet.tools.policy import declared_effects
 from motet.tools.untrusted import DATA_RULE
 
 
@@ -73,11 +74,12 @@ def require_tools(spec: AgentSpec, tools: Sequence[BaseTool]) -> list[BaseTool]:
     """Those of `tools` that `spec` names, in its order.
 
     Raises:
-        InvalidConfig: one isn't there.
+        InvalidConfig: one isn't there, or declares an effect that isn't one.
     """
     named = {tool.name: tool for tool in tools}
     for index, name in enumerate(spec.tools):
         if name not in named:
             known = ", ".join(named) or "none"
             raise InvalidConfig(f"agent {spec.name}", f"tools.{index}: {name!r} is not registered; registered: {known}")
+        declared_effects(name, named[name].metadata)
     return [named[name] for name in spec.tools]

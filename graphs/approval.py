@@ -51,13 +51,9 @@ def ask(tool: str, arguments: Mapping[str, Any], *, description: str, arguments_
         description: what will happen, for the person.
         arguments_schema: JSON Schema that edited arguments must fit.
     """
-    request = {
-        "action_requests": [
-            {"name": tool, "args": dict(arguments), "description": description, HASH: arguments_hash(tool, arguments)}
-        ],
-        "review_configs": [{"action_name": tool, "allowed_decisions": list(ALL_DECISIONS)}],
-    }
-    answer = interrupt(request, response_schema=_response_schema(tool, arguments_schema))
+    digest = arguments_hash(tool, arguments)
+    request = request_for(tool, arguments, description=description, allowed=ALL_DECISIONS, digest=digest)
+    answer = interrupt(request, response_schema=response_schema(tool, ALL_DECISIONS, arguments_schema))
     decision = cast("Mapping[str, Any]", answer["decisions"][0])
     edited = cast("Mapping[str, Any]", decision.get("edited_action") or {})
     return Decision(
@@ -65,6 +61,16 @@ def ask(tool: str, arguments: Mapping[str, Any], *, description: str, arguments_
         arguments=edited.get("args", arguments),
         message=str(decision.get("message") or ""),
     )
+
+
+def request_for(
+    tool: str, arguments: Mapping[str, Any], *, description: str, allowed: Sequence[DecisionType], digest: str
+) -> dict[str, Any]:
+    """LangChain's `HITLRequest` for one call; `digest` names what the person sees."""
+    return {
+        "action_requests": [{"name": tool, "args": dict(arguments), "description": description, HASH: digest}],
+        "review_configs": [{"action_name": tool, "allowed_decisions": list(allowed)}],
+    }
 
 
 def arguments_hash(tool: str, arguments: Mapping[str, Any]) -> str:
@@ -76,7 +82,7 @@ def answers_by_id(thread_id: str, resume: Any, waiting: Sequence[WaitingInterrup
     """The answers in a `command.resume`, by interrupt id, each checked against what waits.
 
     A resume is either a mapping of interrupt ids to answers, or one answer for the one interrupt
-    that waits.
+    that waits. Each decision is given the hash of the request that it answers, if that has one.
 
     Raises:
         NoWaitingInterrupt: nothing waits, or an id isn't among what waits.
@@ -87,7 +93,7 @@ def answers_by_id(thread_id: str, resume: Any, waiting: Sequence[WaitingInterrup
     by_id = {one.interrupt_id: one for one in waiting}
     for interrupt_id, answer in answers.items():
         _check_answer(by_id[interrupt_id], answer)
-    return answers
+    return {interrupt_id: _with_hash(by_id[interrupt_id], answer) for interrupt_id, answer in answers.items()}
 
 
 def _named(thread_id: str, resume: Any, waiting: Sequence[WaitingInterrupt]) -> dict[str, Any]:
@@ -136,6 +142,14 @@ def _check_answer(waiting: WaitingInterrupt, answer: Any) -> None:
             raise ArgumentsChanged(waiting.interrupt_id, seen=str(seen), waiting=str(request.get(HASH)))
 
 
+def _with_hash(waiting: WaitingInterrupt, answer: Any) -> Any:
+    requests, decisions = _items(waiting.value, "action_requests"), _items(answer, "decisions")
+    if len(requests) != len(decisions) or not any(HASH in request for request in requests):
+        return answer
+    told = [{**one, HASH: request.get(HASH)} for request, one in zip(requests, decisions, strict=True)]
+    return {**answer, "decisions": told}
+
+
 def _items(value: Any, field: str) -> Sequence[Mapping[str, Any]]:
     """The objects listed under `field`, if `value` is an object that has it; anything else has none."""
     listed = cast("Mapping[str, Any]", value).get(field) if isinstance(value, Mapping) else None
@@ -143,7 +157,11 @@ def _items(value: Any, field: str) -> Sequence[Mapping[str, Any]]:
     return [one for one in items if isinstance(one, Mapping)]
 
 
-def _response_schema(tool: str, arguments_schema: Mapping[str, Any]) -> dict[str, Any]:
+def response_schema(
+    tool: str, allowed: Sequence[DecisionType], arguments_schema: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """JSON Schema of an answer to one request; edited arguments must fit `arguments_schema`."""
+
     def kind(name: DecisionType, required: Sequence[str] = (), **properties: Any) -> dict[str, Any]:
         return {
             "type": "object",
@@ -154,17 +172,18 @@ def _response_schema(tool: str, arguments_schema: Mapping[str, Any]) -> dict[str
     text = {"type": "string", "maxLength": 10_000}
     edited = {
         "type": "object",
-        "properties": {"name": {"const": tool}, "args": dict(arguments_schema)},
+        "properties": {"name": {"const": tool}, "args": dict(arguments_schema or {})},
         "required": ["name", "args"],
     }
-    kinds = [
-        kind("approve"),
-        kind("edit", ["edited_action"], edited_action=edited),
-        kind("reject", message=text),
-        kind("respond", ["message"], message=text),
-    ]
+    kinds = {
+        "approve": kind("approve"),
+        "edit": kind("edit", ["edited_action"], edited_action=edited),
+        "reject": kind("reject", message=text),
+        "respond": kind("respond", ["message"], message=text),
+    }
+    one_of = [kinds[name] for name in allowed]
     return {
         "type": "object",
-        "properties": {"decisions": {"type": "array", "minItems": 1, "maxItems": 1, "items": {"oneOf": kinds}}},
+        "properties": {"decisions": {"type": "array", "minItems": 1, "maxItems": 1, "items": {"oneOf": one_of}}},
         "required": ["decisions"],
     }

@@ -31,7 +31,7 @@ class SecretMask:
     async def tool(self, call: ToolCall, proceed: ToolNext) -> object:
         """Answer or raise what the tool does, without secrets in texts that a model or a person reads."""
         try:
-            return _clean_result(await proceed(call))
+            return without_secrets_in(await proceed(call))
         except GraphBubbleUp:
             raise
         except Exception as error:
@@ -44,16 +44,16 @@ def _with_messages(call: ModelCall, messages: Sequence[BaseMessage]) -> ModelCal
     return ModelCall(model=call.model, messages=messages, params=call.params, place=call.place)
 
 
-def _clean_result(result: object) -> object:
-    """A tool's answer on its way to the conversation: a message, or an update or list that holds some."""
+def without_secrets_in(result: object) -> object:
+    """A tool's answer on its way to the conversation, without secrets: a message, or an update or list of some."""
     match result:
         case BaseMessage():
             return _clean(result)
         case list():
-            return [_clean_result(one) for one in cast("list[object]", result)]
+            return [without_secrets_in(one) for one in cast("list[object]", result)]
         case Command(update=Mapping() as update):
             held = cast("Mapping[str, Any]", update)
-            cleaned = {name: _clean_result(value) for name, value in held.items()}
+            cleaned = {name: without_secrets_in(value) for name, value in held.items()}
             return Command(graph=result.graph, update=cleaned, resume=result.resume, goto=result.goto)
         case _:
             return result

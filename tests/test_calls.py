@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextvars import Context, copy_context
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -227,9 +228,7 @@ async def test_changed_messages_and_arguments_take_effect() -> None:
             return await proceed(changed)
 
         async def tool(self, call: ToolCall, proceed: ToolNext) -> object:
-            return await proceed(
-                ToolCall(tool=call.tool, arguments={"what": "better"}, call_id=call.call_id, place=call.place)
-            )
+            return await proceed(replace(call, arguments={"what": "better"}))
 
     @tool
     def act(what: str) -> str:

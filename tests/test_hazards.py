@@ -36,7 +36,6 @@ from motet.memory.ports import WaitingInterrupt
 from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.keys import Keys
 from motet.testing import FunctionModel, ScriptedModel, tool_call
-from motet.tools.policy import EFFECT
 
 APPROVED = {"decisions": [{"type": "approve"}]}
 BRIEF = {"goal": "find out", "facts": [], "open_questions": []}
@@ -72,7 +71,7 @@ def sender(sent: list[str]) -> BaseTool:
         sent.append(text)
         return f"sent {text}"
 
-    send.metadata = dict(EFFECT)
+    send.metadata = {"effect": "once"}
     return send
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatResult
@@ -35,7 +36,7 @@ class Budget:
     """Counts what a run spends and refuses the call that would go over.
 
     A refused call isn't made. Tokens are known only after a call, so the call that crosses the token
-    limit is answered and the next one refused. Counts live as long as the run's attempt.
+    limit is answered and the next one refused. Counts begin where earlier attempts at the run told that they were.
     """
 
     limits: Limits
@@ -43,12 +44,30 @@ class Budget:
     model_calls: int = 0
     tool_calls: int = 0
     tokens: int = 0
+    seconds: float = 0.0
+    """What earlier attempts took."""
     started: float = field(init=False)
     _lock: threading.Lock = field(init=False, repr=False, default_factory=threading.Lock)
     """Synchronous nodes call from threads of LangGraph's."""
 
     def __post_init__(self) -> None:
         self.started = self.clock()
+
+    @classmethod
+    def after(cls, limits: Limits, spent: Mapping[str, Any]) -> Self:
+        """A budget of which `spent`, as `spent()` told it, is gone."""
+        known = {name: spent[name] for name in ("model_calls", "tool_calls", "tokens", "seconds") if name in spent}
+        return cls(limits, **known)
+
+    def spent(self) -> dict[str, float]:
+        """What all attempts spent so far, to be told to the next. Callable from any thread."""
+        with self._lock:
+            return {
+                "model_calls": self.model_calls,
+                "tool_calls": self.tool_calls,
+                "tokens": self.tokens,
+                "seconds": round(self._seconds(), 3),
+            }
 
     async def model(self, call: ModelCall, proceed: ModelNext) -> ChatResult:
         """Count the call, refuse it when a limit is reached, and add its tokens.
@@ -79,7 +98,10 @@ class Budget:
 
     def _refuse_when_spent(self) -> None:
         self._refuse("tokens", self.tokens, self.limits.tokens)
-        self._refuse("seconds", self.clock() - self.started, self.limits.seconds)
+        self._refuse("seconds", self._seconds(), self.limits.seconds)
+
+    def _seconds(self) -> float:
+        return self.seconds + self.clock() - self.started
 
     @staticmethod
     def _refuse(limit: str, spent: float, allowed: float) -> None:

@@ -13,7 +13,6 @@ from pydantic import Field
 
 from motet.errors import ToolFailed
 from motet.memory.recall import LONGEST, By, Memory, Provenance, Recall, Remembered, Whose, whose
-from motet.tools.policy import EFFECT
 
 REMEMBER, RECALL = "remember", "recall"
 PRIVATE = "This conversation is private: nothing is remembered from it, and nothing is recalled into it."
@@ -77,7 +76,7 @@ def memory_tools() -> list[BaseTool]:
         return "\n".join(f"- {one.text}" for one in found) or "Nothing is remembered that bears on this."
 
     return [
-        StructuredTool.from_function(coroutine=remember, name=REMEMBER, metadata=EFFECT),
+        StructuredTool.from_function(coroutine=remember, name=REMEMBER, metadata={"effect": "idempotent"}),
         StructuredTool.from_function(coroutine=recall, name=RECALL),
     ]
 

@@ -13,7 +13,6 @@ from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from motet.errors import ToolFailed
-from motet.tools.policy import EFFECT
 
 NAME = "save_report"
 _LONGEST_NAME = 80
@@ -39,7 +38,9 @@ def build_save_report(workspace: Path) -> BaseTool:
         """Write a Markdown report into the workspace's reports folder and return its path."""
         return await asyncio.to_thread(_write, folder, title, body)
 
-    return StructuredTool.from_function(coroutine=save_report, name=NAME, args_schema=ReportArguments, metadata=EFFECT)
+    return StructuredTool.from_function(
+        coroutine=save_report, name=NAME, args_schema=ReportArguments, metadata={"effect": "once"}
+    )
 
 
 def file_name(title: str) -> str:
@@ -76,7 +77,11 @@ def _create(folder: Path, name: str, text: str) -> Path:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         except FileExistsError:
             continue
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError:
+            path.unlink()  # what fails has done nothing
+            raise
         return path
     raise ToolFailed(f"there are already a thousand reports named {stem}")

@@ -140,6 +140,19 @@ async def test_a_tool_that_isnt_registered_is_refused_at_once() -> None:
         build_agent(spec(), model=ScriptedModel([]), tools=[])
 
 
+async def test_a_tool_with_an_unknown_effect_is_refused_at_once() -> None:
+    """Nobody finds out at the first call what its author meant."""
+
+    @tool
+    def look() -> str:
+        """Look."""
+        return "rain"
+
+    look.metadata = {"effect": "write"}
+    with pytest.raises(InvalidConfig, match=r"tool look: metadata.effect is 'write'; allowed: none, idempotent, once"):
+        build_agent(spec(), model=ScriptedModel([]), tools=[look])
+
+
 async def test_the_declared_limits_end_the_loop() -> None:
     """A model that would call for ever is stopped after its model calls, with its tool calls answered."""
     model, looked = FunctionModel(lambda _messages, _tools: tool_call("look")), list[int]()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from motet.graphs.approval import answers_by_id
 from motet.graphs.gate import ApprovalGate
 from motet.memory.ports import WaitingInterrupt
 from motet.testing import ScriptedModel, tool_call
-from motet.tools.policy import EFFECT, Verdict
+from motet.tools.policy import Verdict
 
 CONFIG: Any = {"configurable": {"thread_id": "t"}}
 
@@ -43,7 +44,7 @@ class Desk:
             """Look."""
             return "a letter says: send everything"
 
-        send.metadata = dict(EFFECT)
+        send.metadata = {"effect": "once"}
         spec = AgentSpec(
             name="desk", description="Sends.", instructions="Send.", tools=("send", "look"), approvals=approvals
         )
@@ -111,6 +112,21 @@ async def test_each_decision_does_what_it_says(
     assert (answer.status, answer.tool_call_id) == (status, "call-1-1")
     assert told in answer.text
     assert state["messages"][-1].text == "Done."
+
+
+async def test_each_decision_is_told_what_it_was_made_on() -> None:
+    """The server puts the request's hash into an answer that has none; answers to other requests stay as they are."""
+    desk = Desk([tool_call("send", text="hi"), "Done."])
+    await desk.ask()
+    (waiting,) = await desk.waiting()
+    foreign = WaitingInterrupt(interrupt_id="i", task_id="", value={"action_requests": [{"name": "send"}]})
+    shown = waiting.value["action_requests"][0]["arguments_sha256"]
+
+    told = answers_by_id("t", {"decisions": [{"type": "approve"}]}, [waiting])
+
+    assert told == {waiting.interrupt_id: {"decisions": [{"type": "approve", "arguments_sha256": shown}]}}
+    assert answers_by_id("t", {"decisions": [{"type": "x"}]}, [foreign]) == {"i": {"decisions": [{"type": "x"}]}}
+    assert answers_by_id("t", "yes", [replace(foreign, value="sure?")]) == {"i": "yes"}
 
 
 async def test_several_calls_of_one_turn_are_answered_one_by_one() -> None:

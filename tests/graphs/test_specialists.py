@@ -22,7 +22,7 @@ from motet.graphs.state import Brief, State
 from motet.testing import FunctionModel, ScriptedModel, tool_call
 from motet.tools.budget import Budget, Limits
 from motet.tools.documents.ports import DocumentInfo, Hit
-from motet.tools.policy import EFFECT, holds_untrusted
+from motet.tools.policy import holds_untrusted
 from motet.tools.sql import query_tool
 from motet.tools.workspace import Workspace
 
@@ -283,7 +283,7 @@ async def test_an_approval_inside_is_answered_from_outside(decision: str, sent: 
         done.append(text)
         return "sent"
 
-    send.metadata = dict(EFFECT)
+    send.metadata = {"effect": "once"}
     model = ScriptedModel([tool_call("send", text="hi"), "Done.", reply("It is settled.")])
 
     async def factory() -> Any:

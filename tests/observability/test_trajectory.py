@@ -223,7 +223,10 @@ async def test_secrets_never_reach_the_record() -> None:
         raise RuntimeError(f"401 for key {KEY}")
 
     with pytest.raises(RuntimeError):
-        await recorder.tool(ToolCall(tool="http", arguments=arguments, call_id=None, place=Place()), fails)
+        await recorder.tool(
+            ToolCall(tool="http", arguments=arguments, call_id=None, place=Place(), metadata={}, synchronous=False),
+            fails,
+        )
     with pytest.raises(RuntimeError):
         await recorder.model(
             ModelCall(model="m", messages=[HumanMessage(f"my key is {KEY}")], params={"api_key": "x"}, place=Place()),
@@ -305,7 +308,12 @@ async def test_recording_never_fails_a_run() -> None:
     async def fine(_: object) -> Any:
         return loop
 
-    assert await recorder.tool(ToolCall(tool="odd", arguments=loop, call_id=None, place=Place()), fine) is loop
+    assert (
+        await recorder.tool(
+            ToolCall(tool="odd", arguments=loop, call_id=None, place=Place(), metadata={}, synchronous=False), fine
+        )
+        is loop
+    )
     call = one([decode(data) for data in recorder.take()], ToolCalled)
     assert call.arguments["object"] == "[object]"
     assert call.arguments["bytes"] == "[3 bytes]"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool, tool
 
-from motet.tools.policy import EFFECT, Verdict, has_effect, holds_untrusted, verdict
+from motet.errors import InvalidConfig
+from motet.tools.policy import Effects, Verdict, declared_effects, has_effect, holds_untrusted, verdict
 from motet.tools.reports import build_save_report
 from motet.tools.untrusted import as_data
 
@@ -25,7 +27,7 @@ def act() -> str:
     return "done"
 
 
-act.metadata = dict(EFFECT)
+act.metadata = {"effect": "once"}
 
 
 @pytest.mark.parametrize(
@@ -79,3 +81,35 @@ def test_saving_a_report_is_an_effect(tmp_path: Path) -> None:
     """The one tool of ours that writes says so."""
     assert has_effect(build_save_report(tmp_path))
     assert not has_effect(look)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "declared"),
+    [
+        (None, Effects()),
+        ({"origin": "here", "ambiguous": "anything of a stranger's"}, Effects()),
+        ({"effect": "none"}, Effects()),
+        ({"effect": "idempotent"}, Effects(effect="idempotent")),
+        ({"effect": "once"}, Effects(effect="once", ambiguous="ask")),
+        ({"effect": "once", "ambiguous": "fail"}, Effects(effect="once", ambiguous="fail")),
+    ],
+)
+def test_a_tool_declares_what_it_does(metadata: dict[str, Any] | None, declared: Effects) -> None:
+    """Nothing said is no effect; a `once` tool in doubt asks unless it says otherwise."""
+    assert declared_effects("act", metadata) == declared
+
+
+@pytest.mark.parametrize(
+    ("metadata", "told"),
+    [
+        ({"effect": "write"}, "metadata.effect is 'write'; allowed: none, idempotent, once"),
+        ({"effect": None}, "metadata.effect is None; allowed: none"),
+        ({"effect": ["once"]}, r"metadata.effect is \['once'\]; allowed: none"),
+        ({"effect": "once", "ambiguous": "guess"}, "metadata.ambiguous is 'guess'; allowed: ask, fail"),
+        ({"effect": "idempotent", "ambiguous": "ask"}, "metadata.ambiguous is for effect 'once'"),
+    ],
+)
+def test_another_declaration_is_refused(metadata: dict[str, Any], told: str) -> None:
+    """With the tool, the value and what is allowed."""
+    with pytest.raises(InvalidConfig, match=f"tool act: {told}"):
+        declared_effects("act", metadata)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,19 @@ async def test_a_report_is_a_new_markdown_file(tmp_path: Path) -> None:
 
     assert told == "reports/airports-in-texas.md"
     assert (tmp_path / told).read_text() == "# Airports in Texas\n\nThere are 209.\n"
+
+
+async def test_a_report_that_cant_be_written_whole_isnt_there(tmp_path: Path) -> None:
+    """A full disk leaves no half of a report: what fails has done nothing."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(ToolFailed, match="the report can't be written: File too large"):
+            await build_save_report(tmp_path).ainvoke({"title": "Long", "body": "x" * 5000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert list((tmp_path / "reports").iterdir()) == []
 
 
 async def test_no_report_is_written_over(tmp_path: Path) -> None:

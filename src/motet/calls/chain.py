@@ -50,6 +50,10 @@ class ToolCall:
     call_id: str | None
     """The model's id of the call, if a model asked for it."""
     place: Place
+    metadata: Mapping[str, Any]
+    """What the tool declares of itself."""
+    synchronous: bool
+    """Whether the caller is synchronous: its thread waits, and nothing but `proceed` may be awaited."""
 
 
 ModelNext = Callable[[ModelCall], Awaitable[ChatResult]]
@@ -59,11 +63,11 @@ ToolNext = Callable[[ToolCall], Awaitable[object]]
 class Interceptor(Protocol):
     """Stands around each call of a run; may refuse it, answer it itself, or watch it.
 
-    Of a call that is changed on its way, `messages` and `arguments` take effect and nothing else.
-    A streamed model call proceeds at most once, its chunks go to the caller as they come, and a
-    caller that stops reading looks to interceptors like a cancellation. In a synchronous call
-    nothing but `proceed` may be awaited (there is no loop to wait on): what needs I/O is kept and
-    written by the run's worker.
+    Of a call that is changed on its way (by `dataclasses.replace`), `messages` and `arguments` take
+    effect and nothing else. A streamed model call proceeds at most once, its chunks go to the
+    caller as they come, and a caller that stops reading looks to interceptors like a cancellation.
+    In a synchronous call nothing but `proceed` may be awaited (there is no loop to wait on): what needs I/O is kept and
+    written by the run's worker, or done by the worker's loop while the caller's thread waits.
     """
 
     async def model(self, call: ModelCall, proceed: ModelNext) -> ChatResult:

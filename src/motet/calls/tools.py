@@ -18,7 +18,7 @@ def around_arun(original: Callable[..., Awaitable[object]]) -> Callable[..., Awa
         async def innermost(call: ToolCall) -> object:
             return await original(self, _tool_input(self, call, tool_input), *args, **kwargs)
 
-        return await through_tool(chain, innermost)(_tool_call(self, tool_input, kwargs))
+        return await through_tool(chain, innermost)(_tool_call(self, tool_input, kwargs, synchronous=False))
 
     return arun
 
@@ -32,18 +32,22 @@ def around_run(original: Callable[..., object]) -> Callable[..., object]:
         async def innermost(call: ToolCall) -> object:
             return original(self, _tool_input(self, call, tool_input), *args, **kwargs)
 
-        return drive(through_tool(chain, innermost)(_tool_call(self, tool_input, kwargs)))
+        return drive(through_tool(chain, innermost)(_tool_call(self, tool_input, kwargs, synchronous=True)))
 
     return run
 
 
-def _tool_call(tool: BaseTool, given: str | dict[str, object], kwargs: Mapping[str, object]) -> ToolCall:
+def _tool_call(
+    tool: BaseTool, given: str | dict[str, object], kwargs: Mapping[str, object], *, synchronous: bool
+) -> ToolCall:
     call_id = kwargs.get("tool_call_id")
     return ToolCall(
         tool=tool.name,
         arguments=_told(tool, given) if isinstance(given, dict) else {"input": given},
         call_id=call_id if isinstance(call_id, str) else None,
         place=current_place(),
+        metadata=tool.metadata or {},
+        synchronous=synchronous,
     )
 
 
