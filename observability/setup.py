@@ -1,21 +1,30 @@
-"""Tracing for this process: one provider, the official GenAI instrumentation, and its end."""
+"""Tracing and metrics for this process: their providers, the official GenAI instrumentation, and their end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
-from opentelemetry import trace
+from opentelemetry import metrics, trace
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.instrumentation.genai.langchain import LangChainInstrumentor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.view import DropAggregation, View
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.util.genai.invocation import GenAIInvocation
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import choose_encoder
 
 from motet import calls
 from motet.observability import names
+from motet.observability.metrics import QueueMetrics
 from motet.observability.processor import MaskingExporter, PlaceProcessor
 from motet.observability.signals import outcome_of
 
@@ -26,48 +35,100 @@ class TelemetrySettings:
 
     tracing: bool = False
     """Send spans to OTLP over HTTP: `OTEL_EXPORTER_OTLP_ENDPOINT` or `…_TRACES_ENDPOINT` names where."""
+    metrics: bool = False
+    """Count and time, for `Telemetry.exposed`."""
+    metrics_to_otlp: bool = False
+    """Send those metrics too: `OTEL_EXPORTER_OTLP_ENDPOINT` or `…_METRICS_ENDPOINT` names where."""
     service_name: str = "motet"
     """Used where neither `OTEL_SERVICE_NAME` nor `OTEL_RESOURCE_ATTRIBUTES` names the service."""
 
 
+def _silent() -> QueueMetrics:
+    return QueueMetrics(metrics.NoOpMeterProvider().get_meter(names.SCOPE))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telemetry:
-    """This process's tracing, from `install` to `shutdown`."""
+    """This process's tracing and metrics, from `install` to `shutdown`."""
 
     tracer: trace.Tracer
     """Makes our own spans; makes none where tracing is off."""
     provider: TracerProvider | None
+    metrics: QueueMetrics = field(default_factory=_silent)
+    """Counts and times; does neither where metrics are off."""
+    meters: MeterProvider | None = None
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    """What Prometheus may read; empty where metrics are off."""
     undo: Callable[[], None] = lambda: None
     """Takes our own patch of the instrumentation out again."""
 
+    def exposed(self, accept: str) -> tuple[bytes, str]:
+        """All metrics in the text format that Prometheus asks for with its `Accept` header, and that format's name.
+
+        Takes some milliseconds; may be called from any thread.
+        """
+        encode, media_type = choose_encoder(accept)
+        return encode(self.registry), media_type
+
     def shutdown(self) -> None:
-        """Send what is left, stop the exporter, and take the instrumentation out. Blocks up to 30 s."""
-        if self.provider is None:
-            return
-        LangChainInstrumentor().uninstrument()
-        self.undo()
-        self.provider.shutdown()
+        """Send what is left, stop the exporters, and take the instrumentation out. Blocks up to 30 s."""
+        if self.provider is not None:
+            LangChainInstrumentor().uninstrument()
+            self.undo()
+        ending = [one.shutdown for one in (self.provider, self.meters) if one is not None]
+        if ending:
+            # Each waits for its own receiver, which may be gone.
+            with ThreadPoolExecutor(len(ending)) as threads:
+                for done in [threads.submit(end) for end in ending]:
+                    done.result()
 
 
 def install(settings: TelemetrySettings, *, processors: Sequence[SpanProcessor] = ()) -> Telemetry:
-    """Trace LangChain and LangGraph in this process, to OTLP and to `processors`; nothing where there is neither.
+    """Trace LangChain and LangGraph in this process, to OTLP and to `processors`, and count; only what is asked for.
 
     Message content stays out of spans unless `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`
     asks for it. Spans stand outside the call chain, which is installed here if it isn't yet: the two
     wrap the same methods, and the outer one must be taken off first.
     """
     calls.install()
+    registry = CollectorRegistry()
+    meters = _meters(settings, registry) if settings.metrics else None
+    counting = _silent() if meters is None else QueueMetrics(meters.get_meter(names.SCOPE))
     exporting = [BatchSpanProcessor(MaskingExporter(OTLPSpanExporter()))] if settings.tracing else []
     if not exporting and not processors:
-        return Telemetry(tracer=trace.NoOpTracerProvider().get_tracer(names.SCOPE), provider=None)
+        tracer = trace.NoOpTracerProvider().get_tracer(names.SCOPE)
+        return Telemetry(tracer=tracer, provider=None, metrics=counting, meters=meters, registry=registry)
     provider = TracerProvider(resource=_resource(settings.service_name))
     for processor in (PlaceProcessor(), *exporting, *processors):
         provider.add_span_processor(processor)
     if settings.tracing:
         trace.set_tracer_provider(provider)
-    LangChainInstrumentor().instrument(tracer_provider=provider)
-    undo = _keep_signals_out_of_errors()
-    return Telemetry(tracer=provider.get_tracer(names.SCOPE), provider=provider, undo=undo)
+    LangChainInstrumentor().instrument(tracer_provider=provider, meter_provider=meters)
+    return Telemetry(
+        tracer=provider.get_tracer(names.SCOPE),
+        provider=provider,
+        metrics=counting,
+        meters=meters,
+        registry=registry,
+        undo=_keep_signals_out_of_errors(),
+    )
+
+
+def _meters(settings: TelemetrySettings, registry: CollectorRegistry) -> MeterProvider:
+    """A provider that `registry` reads, and OTLP if asked for; the process's own if it has none yet."""
+    readers: list[MetricReader] = [PrometheusMetricReader(scope_info_enabled=False, registry=registry)]
+    ProcessCollector(registry=registry)
+    if settings.metrics_to_otlp:
+        readers.append(PeriodicExportingMetricReader(OTLPMetricExporter()))
+    meters = MeterProvider(
+        readers,
+        resource=_resource(settings.service_name),
+        # The instrumentation of HTTP labels by the client's `Host` header, and so without end.
+        views=[View(instrument_name="http.*", aggregation=DropAggregation())],
+    )
+    if not isinstance(metrics.get_meter_provider(), MeterProvider):
+        metrics.set_meter_provider(meters)
+    return meters
 
 
 def _resource(service_name: str) -> Resource:

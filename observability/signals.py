@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 
-from langgraph.errors import GraphBubbleUp, ParentCommand
+from langgraph.errors import GraphBubbleUp, GraphDrained, ParentCommand
 
 from motet.observability import names
 
 
 def outcome_of(error: BaseException) -> names.Outcome:
-    """How that ended which raised `error`: LangGraph also raises to ask a person or to jump to a parent graph."""
+    """How that ended which raised `error`: LangGraph also raises to ask a person or to jump to a parent graph.
+
+    A run that was drained was cut off here, and goes on elsewhere: `cancelled`.
+    """
     if isinstance(error, ParentCommand):
         return "ok"
+    if isinstance(error, asyncio.CancelledError | GeneratorExit | GraphDrained):
+        return "cancelled"
     if isinstance(error, GraphBubbleUp):
         return "interrupted"
-    if isinstance(error, asyncio.CancelledError | GeneratorExit):
-        return "cancelled"
     return "error"
 
 

@@ -1,9 +1,9 @@
-"""Our own spans: one around a run, one around each node, on any graph and without touching it."""
+"""Our own spans: a run's wait, its attempts, what they publish, and each node; on any graph and without touching it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,6 +18,9 @@ from typing_extensions import override
 from motet.calls import Place, place_of
 from motet.observability import names
 from motet.observability.signals import described, outcome_of
+
+_SLOW_NS = 100_000_000
+_MOST_PUBLISH_SPANS = 20
 
 
 class NodeListener(Protocol):
@@ -125,12 +128,91 @@ class NodeWatch(BaseCallbackHandler):
         )
 
 
-@dataclass(slots=True)
 class RunSpan:
-    """The span of a run while it is worked on."""
+    """The span of an attempt at a run while it is worked on."""
 
-    outcome: names.Outcome = "ok"
-    """Set it where a run ends otherwise without raising: an interrupt ends a stream like any other."""
+    def __init__(self, tracer: trace.Tracer, span: trace.Span) -> None:
+        self.outcome: names.Outcome = "ok"
+        """Set it where a run ends otherwise without raising: an interrupt ends a stream like any other."""
+        self._tracer = tracer
+        self._span = span
+        self._made = 0
+        self._events = 0
+        self._bytes = 0
+        self._writes = 0
+        self._ns = 0
+
+    def published(self, *, events: int, size: int, began_ns: int) -> None:
+        """A write of `events` events of `size` bytes to the run's stream, begun at `began_ns`, has just succeeded.
+
+        An attempt's first write is a `publish` span, and so is each that took 100 ms or more, 20 in
+        all: a run that streams tokens writes many times a second. All of them together are attributes
+        of the attempt's own span.
+        """
+        now = time.time_ns()
+        self._events += events
+        self._bytes += size
+        self._writes += 1
+        self._ns += now - began_ns
+        if self._writes > 1 and (now - began_ns < _SLOW_NS or self._made == _MOST_PUBLISH_SPANS):
+            return
+        self._made += 1
+        _passed(
+            self._tracer,
+            names.PUBLISH,
+            trace.set_span_in_context(self._span),
+            (began_ns, now),
+            {names.EVENTS: events, names.EVENTS_BYTES: size},
+        )
+
+    def close(self, failure: BaseException | None) -> None:
+        """End the span with what was published, its outcome and the error behind it, if that is one."""
+        if self._writes:
+            self._span.set_attributes(
+                {
+                    names.EVENTS: self._events,
+                    names.EVENTS_BYTES: self._bytes,
+                    names.EVENTS_WRITES: self._writes,
+                    names.EVENTS_SECONDS: self._ns / 1e9,
+                }
+            )
+        _end(self._span, self.outcome, failure)
+
+
+def claim_spans(
+    tracer: trace.Tracer,
+    *,
+    graph_id: str,
+    thread_id: str,
+    run_id: str,
+    attempt: int,
+    traceparent: str,
+    waited_s: float,
+    began_ns: int,
+) -> None:
+    """`queue wait` and `claim` of a run that was claimed just now, beside its `run` in the trace of its request.
+
+    Makes none without a `traceparent`: a wait in a trace of its own tells nobody what waited.
+
+    Args:
+        tracer: of this process.
+        graph_id: of the run, as the other ids.
+        thread_id: see there.
+        run_id: see there.
+        attempt: 1 for the first.
+        traceparent: the request's, W3C.
+        waited_s: seconds since the run became ready; the queue's clock.
+        began_ns: `time.time_ns()` before the question for a run. A worker that asks before there is one
+            waits with its question, so the claim begins no earlier than the wait.
+    """
+    if not traceparent:
+        return
+    now = time.time_ns()
+    ready = now - round(waited_s * 1e9)
+    parent = _parent(traceparent)
+    said = _identity(graph_id=graph_id, thread_id=thread_id, run_id=run_id, attempt=attempt)
+    _passed(tracer, names.QUEUE_WAIT, parent, (ready, now), said)
+    _passed(tracer, names.CLAIM, parent, (min(max(ready, began_ns), now), now), said)
 
 
 @contextmanager
@@ -139,23 +221,17 @@ def run_span(
 ) -> Generator[RunSpan]:
     """`run {graph}` around a worker's attempt, in the trace that `traceparent` (W3C) names, if it names one.
 
-    An exception ends it as that exception says, and passes. Enter it before `NodeWatch` is made.
+    An exception ends it as that exception says, and passes. Enter it before `NodeWatch` is made. All
+    attempts at a run stand in that trace side by side, numbered.
     """
-    parent = TraceContextTextMapPropagator().extract({"traceparent": traceparent})
+    parent = _parent(traceparent)
+    said = _identity(graph_id=graph_id, thread_id=thread_id, run_id=run_id, attempt=attempt)
     span = tracer.start_span(
-        f"{names.RUN} {graph_id}",
-        context=parent,
-        attributes={
-            names.OPERATION_NAME: names.RUN,
-            names.GRAPH_ID: graph_id,
-            names.CONVERSATION_ID: thread_id,
-            names.RUN_ID: run_id,
-            names.ATTEMPT: attempt,
-        },
+        f"{names.RUN} {graph_id}", context=parent, attributes={names.OPERATION_NAME: names.RUN, **said}
     )
     inside = trace.set_span_in_context(span, parent)
     token = otel_context.attach(inside)
-    running = RunSpan()
+    running = RunSpan(tracer, span)
     failure: BaseException | None = None
     try:
         yield running
@@ -167,7 +243,7 @@ def run_span(
         # A generator closed from another context never had it attached there.
         if otel_context.get_current() is inside:
             otel_context.detach(token)
-        _end(span, running.outcome, failure)
+        running.close(failure)
 
 
 def current_traceparent() -> str:
@@ -175,6 +251,31 @@ def current_traceparent() -> str:
     carrier: dict[str, str] = {}
     TraceContextTextMapPropagator().inject(carrier)
     return carrier.get("traceparent", "")
+
+
+def _parent(traceparent: str) -> otel_context.Context:
+    return TraceContextTextMapPropagator().extract({"traceparent": traceparent})
+
+
+def _identity(*, graph_id: str, thread_id: str, run_id: str, attempt: int) -> dict[str, str | int]:
+    return {
+        names.GRAPH_ID: graph_id,
+        names.CONVERSATION_ID: thread_id,
+        names.RUN_ID: run_id,
+        names.ATTEMPT: attempt,
+    }
+
+
+def _passed(
+    tracer: trace.Tracer,
+    name: str,
+    parent: otel_context.Context,
+    times_ns: tuple[int, int],
+    said: Mapping[str, str | int],
+) -> None:
+    """A span of what is over already, from the first to the second time."""
+    began, ended = times_ns
+    tracer.start_span(name, context=parent, attributes=said, start_time=began).end(ended)
 
 
 def _end(span: trace.Span, outcome: names.Outcome, error: BaseException | None) -> None:

@@ -150,6 +150,9 @@ class Recorder:
             _logger.warning("trajectory of run %s: %d records not written yet: %s", self.run_id, len(taken), error)
             self._buffer[:0] = taken
             self._buffered += sum(map(len, taken))
+        except Exception:
+            self.lost += len(taken)
+            _logger.exception("trajectory of run %s: %d records are lost", self.run_id, len(taken))
 
     def _model_called(self, call: ModelCall, ended: _Underway) -> Record:
         result = ended.result if isinstance(ended.result, ChatResult) else ChatResult(generations=[])

@@ -11,12 +11,14 @@ from typing import Any
 import orjson
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from tests.support import free_port, wait_until
 
 
 class Receiver:
-    """The parts of LangSmith and of an OpenTelemetry collector that take runs and spans."""
+    """The parts of LangSmith and of an OpenTelemetry collector that take runs, spans and metrics."""
 
     def __init__(self) -> None:
         self.runs: dict[str, dict[str, Any]] = {}
@@ -28,6 +30,8 @@ class Receiver:
         self.app.post("/runs/multipart", status_code=202)(self.take)
         self.spans: list[bytes] = []
         self.app.post("/v1/traces")(self.take_spans)
+        self.metrics: list[bytes] = []
+        self.app.post("/v1/metrics")(self.take_metrics)
 
     async def info(self) -> dict[str, Any]:
         """The protocol's features: plain multipart and nothing else."""
@@ -65,15 +69,35 @@ class Receiver:
         self.spans.append(await request.body())
         return Response(media_type="application/x-protobuf")
 
-    def span_names(self, trace_id: str | None = None) -> set[str]:
-        """Names of the spans that arrived, of one trace (hex) if it is given."""
-        return {
-            span.name
+    async def take_metrics(self, request: Request) -> Response:
+        """OTLP over HTTP, protobuf."""
+        assert request.headers["content-type"] == "application/x-protobuf"
+        self.metrics.append(await request.body())
+        return Response(media_type="application/x-protobuf")
+
+    def spans_of(self, trace_id: str | None = None) -> list[Span]:
+        """The spans that arrived, of one trace (hex) if it is given."""
+        return [
+            span
             for body in self.spans
             for resource in ExportTraceServiceRequest.FromString(body).resource_spans
             for scope in resource.scope_spans
             for span in scope.spans
             if trace_id in {None, span.trace_id.hex()}
+        ]
+
+    def span_names(self, trace_id: str | None = None) -> set[str]:
+        """Names of the spans that arrived, of one trace (hex) if it is given."""
+        return {span.name for span in self.spans_of(trace_id)}
+
+    def metric_names(self) -> set[str]:
+        """Names of the metrics that arrived."""
+        return {
+            metric.name
+            for body in self.metrics
+            for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
         }
 
 

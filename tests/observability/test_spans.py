@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextvars import Context
 from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphDrained, GraphInterrupt
 from langgraph.graph import MessagesState, StateGraph
 from langgraph.types import Command
 from opentelemetry.sdk.trace import ReadableSpan
@@ -22,12 +24,13 @@ from tests.support import wait_until
 
 from motet.calls import intercepted
 from motet.observability.setup import Telemetry, TelemetrySettings, install
-from motet.observability.spans import NodeWatch, current_traceparent, run_span
+from motet.observability.spans import NodeWatch, claim_spans, current_traceparent, run_span
 from motet.observability.trajectory.model import decode
 from motet.observability.trajectory.record import Recorder
 from motet.testing import ScriptedModel
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+CLIENT = f"00-{TRACE}-b7ad6b7169203331-01"
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwxyz123456"
 
 
@@ -47,7 +50,7 @@ class Traced:
             thread_id="t1",
             run_id="r1",
             attempt=1,
-            traceparent=f"00-{TRACE}-b7ad6b7169203331-01",
+            traceparent=CLIENT,
         ) as running:
             config: RunnableConfig = {
                 "callbacks": [NodeWatch(tracer, Recorder("r1"))],
@@ -136,7 +139,7 @@ async def test_one_trace_through_processes(traced: Traced) -> None:
         thread_id="t",
         run_id="r",
         attempt=1,
-        traceparent=f"00-{TRACE}-b7ad6b7169203331-01",
+        traceparent=CLIENT,
     ):
         handed_on = current_traceparent()
 
@@ -144,6 +147,90 @@ async def test_one_trace_through_processes(traced: Traced) -> None:
     assert format(context(span).trace_id, "032x") == TRACE
     assert handed_on == f"00-{TRACE}-{context(span).span_id:016x}-01"
     assert current_traceparent() == ""
+
+
+async def test_the_wait_for_a_worker_is_a_span(traced: Traced) -> None:
+    """`queue wait` lasts as long as the queue says; `claim` is its last part; both stand in the request's trace."""
+    before = time.time_ns()
+    _claimed(traced, waited_s=2.5, began_ns=before - 1_000_000_000, traceparent=CLIENT)
+
+    waiting, claiming = traced.named("queue wait"), traced.named("claim")
+    assert _seconds(waiting) == pytest.approx(2.5)
+    assert claiming.start_time == before - 1_000_000_000
+    assert claiming.end_time == waiting.end_time
+    for span in (waiting, claiming):
+        assert span.parent is not None
+        assert (format(context(span).trace_id, "032x"), span.parent.span_id) == (TRACE, 0xB7AD6B7169203331)
+        assert attributes(span)["motet.run.id"] == "r"
+        assert attributes(span)["motet.run.attempt"] == 1
+
+
+async def test_a_claim_begins_no_earlier_than_its_run(traced: Traced) -> None:
+    """A worker that asked long before there was a run isn't shown as slow to claim it."""
+    _claimed(traced, waited_s=0.5, began_ns=time.time_ns() - 60_000_000_000, traceparent=CLIENT)
+
+    assert _seconds(traced.named("claim")) == pytest.approx(0.5)
+
+
+async def test_a_wait_without_a_trace_is_no_span(traced: Traced) -> None:
+    """Where no request was traced, nothing says what a lonely wait belongs to."""
+    _claimed(traced, waited_s=2.5, began_ns=0, traceparent="")
+
+    assert not traced.spans
+
+
+async def test_publishing_gives_few_spans(traced: Traced) -> None:
+    """The first write is a span and the slow ones are, 20 at most; the attempt's span sums up all of them."""
+    with run_span(traced.telemetry.tracer, graph_id="g", thread_id="t", run_id="r", attempt=1) as running:
+        for _ in range(100):
+            running.published(events=3, size=50, began_ns=time.time_ns())
+        quick = [span.name for span in traced.spans]
+        for _ in range(100):
+            running.published(events=3, size=50, began_ns=time.time_ns() - 200_000_000)
+
+    assert quick == ["publish"]
+    published = [span for span in traced.spans if span.name == "publish"]
+    assert len(published) == 20
+    run = traced.named("run g")
+    assert {span.parent.span_id for span in published if span.parent} == {context(run).span_id}
+    assert sorted(_seconds(span) for span in published)[1:] == pytest.approx([0.2] * 19, rel=0.2)
+    said = attributes(run)
+    assert (said["motet.events.count"], said["motet.events.bytes"], said["motet.events.writes"]) == (600, 10_000, 200)
+    assert said["motet.events.seconds"] == pytest.approx(20, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [(GraphDrained("stop"), "cancelled"), (GraphInterrupt(), "interrupted"), (ValueError(), "error")],
+)
+async def test_only_an_error_is_an_error(traced: Traced, error: Exception, outcome: str) -> None:
+    """An attempt that was drained was cut off, one that asks a person waits; neither failed."""
+    with pytest.raises(type(error)):
+        with run_span(traced.telemetry.tracer, graph_id="g", thread_id="t", run_id="r", attempt=1):
+            raise error
+
+    run = traced.named("run g")
+    assert attributes(run)["motet.outcome"] == outcome
+    assert (run.status.status_code is StatusCode.ERROR) == (outcome == "error")
+
+
+def _claimed(traced: Traced, *, waited_s: float, began_ns: int, traceparent: str) -> None:
+    claim_spans(
+        traced.telemetry.tracer,
+        graph_id="g",
+        thread_id="t",
+        run_id="r",
+        attempt=1,
+        traceparent=traceparent,
+        waited_s=waited_s,
+        began_ns=began_ns,
+    )
+
+
+def _seconds(span: ReadableSpan) -> float:
+    assert span.start_time is not None
+    assert span.end_time is not None
+    return (span.end_time - span.start_time) / 1e9
 
 
 async def test_a_run_closed_from_another_context_leaves_no_noise(
