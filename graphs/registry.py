@@ -17,9 +17,12 @@ from uuid import UUID, uuid5
 from langchain_core.runnables import RunnableConfig
 from langgraph.cache.base import BaseCache
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.graph import StateGraph
+from langgraph.graph import START, StateGraph
 from langgraph.pregel import Pregel
+from langgraph.pregel._read import PregelNode
+from langgraph.pregel._utils import validate_timeout_supported
 from langgraph.store.base import BaseStore
+from langgraph.types import TimeoutPolicy
 
 from motet.errors import InvalidConfig, InvalidInput
 
@@ -56,13 +59,15 @@ class GraphRegistry:
         checks: Mapping[str, InputCheck] | None = None,
         store: BaseStore | None = None,
         cache: BaseCache[Any] | None = None,
+        timeout: TimeoutPolicy | None = None,
     ) -> None:
-        """`store` and `cache` are for graphs that bring none of their own."""
+        """`store` and `cache` are for graphs that bring none of their own, `timeout` for their async nodes that do."""
         self._graphs = dict(graphs)
         self._checks = dict(checks or {})
         self._checkpointer = checkpointer
         self._store = store
         self._cache = cache
+        self._timeout = timeout
         self._assistants = {
             graph_id: Assistant(
                 assistant_id=str(uuid5(_SYSTEM_ASSISTANTS, graph_id)),
@@ -92,6 +97,13 @@ class GraphRegistry:
         """Whether there is a graph with that id: a thread's metadata may name one that is gone, or anything."""
         return graph_id in self._graphs
 
+    def nodes(self, graph_id: str) -> frozenset[str] | None:
+        """Names of the graph's own nodes; None for a factory, which would have to make it first."""
+        declared = self._graphs[graph_id]
+        if not isinstance(declared, Pregel | StateGraph):
+            return None
+        return frozenset(cast("Mapping[str, object]", declared.nodes)) - {START}
+
     def check(self, graph_id: str, given: object) -> None:
         """Refuse an input the graph is known not to take; a graph without a check takes anything.
 
@@ -120,7 +132,10 @@ class GraphRegistry:
             raise InvalidInput("graph_id", graph_id, f"one of the graphs: {', '.join(self._graphs)}")
         async with AsyncExitStack() as resources:
             made = await _made(self._graphs[graph_id], config or RunnableConfig(), resources)
-            yield self._durable(graph_id, made, checkpointer or self._checkpointer)
+            durable = self._durable(graph_id, made, checkpointer or self._checkpointer)
+            if self._timeout is not None:
+                durable.nodes = {name: _bounded(node, self._timeout) for name, node in durable.nodes.items()}
+            yield durable
 
     def _durable(self, graph_id: str, made: object, checkpointer: BaseCheckpointSaver[Any]) -> Graph:
         if isinstance(made, StateGraph):
@@ -137,6 +152,19 @@ class GraphRegistry:
         raise InvalidConfig(
             f"graph {graph_id!r}", f"expected a graph, a builder or a factory, got {type(made).__name__}"
         )
+
+
+def _bounded(node: PregelNode, timeout: TimeoutPolicy) -> PregelNode:
+    """The node with a timeout, unless it has one; what is not async can't be cut off."""
+    if node.timeout is not None:
+        return node
+    try:
+        validate_timeout_supported(node.node or node.bound, name="")
+    except ValueError:
+        return node
+    bounded = copy.copy(node)
+    bounded.timeout = timeout
+    return bounded
 
 
 async def _made(declared: Declared, config: RunnableConfig, resources: AsyncExitStack) -> object:

@@ -7,16 +7,22 @@ whole tree, `Command(resume=...)` by interrupt id.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableConfig
+from langgraph._internal._constants import NULL_TASK_ID
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.pregel._io import map_command
+from langgraph.runtime import RunControl
 from langgraph.types import Command, StateSnapshot
 
-from motet.errors import BudgetExhausted
+from motet.errors import BudgetExhausted, RunTimeout
 from motet.graphs.events import Event, Mode, Part, RunStarted, jsonable
 from motet.graphs.outgoing import Outgoing
 from motet.graphs.registry import Graph
@@ -37,6 +43,8 @@ class RunPlan:
     """Whether the parts of sub-graphs are streamed too."""
     seconds: float
     """Wall clock the run may take in all."""
+    spent_s: float = 0.0
+    """What earlier attempts took of it."""
     context: Any = None
     configurable: Mapping[str, Any] = field(default_factory=dict[str, Any])
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -47,6 +55,28 @@ class RunPlan:
     callbacks: Sequence[BaseCallbackHandler] = ()
     outgoing: Outgoing | None = None
     """Redacts this attempt's stream; None lets everything pass as it is."""
+    timeout_s: float | None = None
+    """Wall clock of this attempt."""
+    retry_of: str = ""
+    """The ended run that this one tries again."""
+    checkpoint: Mapping[str, str] | None = None
+    """`checkpoint_id` and `checkpoint_ns` to start from; None starts from the thread's newest."""
+    interrupt_before: Sequence[str] | Literal["*"] = ()
+    interrupt_after: Sequence[str] | Literal["*"] = ()
+    control: RunControl | None = None
+    """By which the attempt is asked to stop at the next superstep."""
+
+    @property
+    def longest_s(self) -> float:
+        """Wall clock that this attempt may take."""
+        left = max(self.seconds - self.spent_s, 0.0)
+        return left if self.timeout_s is None else min(left, self.timeout_s)
+
+    def overdue(self) -> BudgetExhausted | RunTimeout:
+        """What ends an attempt that takes longer."""
+        if self.timeout_s is not None and self.timeout_s <= self.longest_s:
+            return RunTimeout(self.timeout_s)
+        return BudgetExhausted("seconds", spent=self.seconds, allowed=self.seconds)
 
     def config(self) -> RunnableConfig:
         """LangGraph's configuration of this run; `run_id` in the metadata marks its checkpoints."""
@@ -65,21 +95,37 @@ class RunPlan:
         return config
 
 
-async def stream(graph: Graph, plan: RunPlan) -> AsyncIterator[Event]:
+async def stream(graph: Graph, plan: RunPlan) -> AsyncGenerator[Event]:
     """Run `graph` and yield what happens, as it happens.
 
-    Raises whatever the graph raises; BudgetExhausted when `plan.seconds` are over.
+    Raises whatever the graph raises; BudgetExhausted when `plan.seconds` are over, RunTimeout after `plan.timeout_s`,
+    and LangGraph's GraphDrained once `plan.control` was asked to drain and the superstep is over.
     """
     yield RunStarted(run_id=plan.run_id, attempt=plan.attempt)
-    deadline = asyncio.timeout(plan.seconds)
+    ends_at = asyncio.get_running_loop().time() + plan.longest_s
+    async with aclosing(_parts(graph, plan)) as parts:
+        while (part := await _next(parts, plan, ends_at)) is not None:
+            yield part
+
+
+async def _next(parts: AsyncGenerator[Part], plan: RunPlan, ends_at: float) -> Part | None:
+    """The next part, or None after the last. A deadline around all of them would cut off whoever takes them instead."""
+    deadline = asyncio.timeout_at(ends_at)
     try:
         async with deadline:
-            async for part in _parts(graph, plan, await _input(graph, plan)):
-                yield part
+            part = await anext(parts, None)
     except TimeoutError:
         if not deadline.expired():
             raise
-        raise BudgetExhausted("seconds", spent=plan.seconds, allowed=plan.seconds) from None
+        raise plan.overdue() from None
+    if part is not None and asyncio.get_running_loop().time() > ends_at:
+        raise plan.overdue()  # of a graph that never waits, or of one whose parts are taken slowly
+    return part
+
+
+async def stopped_early(graph: Graph, thread_id: str) -> bool:
+    """Whether the thread's newest state has nodes that come next: a breakpoint stopped it."""
+    return bool((await snapshot_of(graph, thread_id)).next)
 
 
 async def waiting_interrupts(graph: Graph, thread_id: str) -> Sequence[WaitingInterrupt]:
@@ -103,28 +149,60 @@ async def snapshot_of(graph: Graph, thread_id: str, *, subgraphs: bool = False) 
     return await graph.aget_state({"configurable": {"thread_id": thread_id}}, subgraphs=subgraphs)
 
 
-async def _input(graph: Graph, plan: RunPlan) -> Any:
-    """What to start with: after a lost worker, input or answers may be in the checkpoints already."""
-    if plan.attempt == 1:
-        return plan.input
-    if isinstance(plan.input, Command) and isinstance(plan.input.resume, dict):
-        waiting = {one.interrupt_id for one in await waiting_interrupts(graph, plan.thread_id)}
-        unanswered = {key: answer for key, answer in plan.input.resume.items() if key in waiting}
-        return Command(resume=unanswered) if unanswered else None
+async def _start(graph: Graph, plan: RunPlan) -> tuple[Any, RunnableConfig]:
+    """Input and configuration to start with; after a lost worker, what was given may be in the checkpoints already."""
+    config, chosen = plan.config(), plan.config()
+    chosen["configurable"] = {**chosen.get("configurable", {}), **(plan.checkpoint or {})}
+    if plan.attempt == 1 and not plan.retry_of:
+        return plan.input, chosen
     snapshot = await snapshot_of(graph, plan.thread_id)
-    return None if (snapshot.metadata or {}).get("run_id") == plan.run_id else plan.input
+    begun = (snapshot.metadata or {}).get("run_id") in {plan.run_id, plan.retry_of}
+    if not isinstance(plan.input, Command):
+        return (None, config) if begun else (plan.input, chosen)
+    rest = await _rest(graph, plan, plan.input, begun=begun)
+    return rest, config if begun or rest is None else chosen
 
 
-async def _parts(graph: Graph, plan: RunPlan, graph_input: Any) -> AsyncIterator[Part]:
+async def _rest(graph: Graph, plan: RunPlan, command: Command[Any], *, begun: bool) -> Command[Any] | None:
+    """What of a command has not been taken in yet. Its answers stay until their node ends, the rest until its step."""
+    resume = command.resume
+    if isinstance(resume, dict):
+        answers = cast("dict[str, Any]", resume)
+        waiting = {one.interrupt_id for one in await waiting_interrupts(graph, plan.thread_id)}
+        resume = {key: answer for key, answer in answers.items() if key in waiting} or None
+    elif begun:
+        resume = None
+    written = begun or await _is_written(graph, plan, command)
+    update, goto = (None, ()) if written else (command.update, command.goto)
+    return Command(resume=resume, update=update, goto=goto) if resume is not None or update or goto else None
+
+
+async def _is_written(graph: Graph, plan: RunPlan, command: Command[Any]) -> bool:
+    """Whether what the command changes waits on the newest checkpoint; given again, it would be done twice."""
+    changes = Command(update=command.update, goto=command.goto)
+    wanted = Counter(channel for _, channel, _ in map_command(changes))
+    if not wanted or plan.checkpoint or not isinstance(graph.checkpointer, BaseCheckpointSaver):
+        return False
+    found = await graph.checkpointer.aget_tuple({"configurable": {"thread_id": plan.thread_id, "checkpoint_ns": ""}})
+    writes = (found.pending_writes if found else None) or ()
+    return wanted <= Counter(channel for task_id, channel, _ in writes if task_id == NULL_TASK_ID)
+
+
+async def _parts(graph: Graph, plan: RunPlan) -> AsyncGenerator[Part]:
+    graph_input, config = await _start(graph, plan)
     parts = graph.astream(
         graph_input,
-        plan.config(),
+        config,
         context=plan.context,
         stream_mode=list(plan.modes),
         subgraphs=plan.subgraphs,
         durability="sync",
+        interrupt_before=plan.interrupt_before or None,
+        interrupt_after=plan.interrupt_after or None,
+        control=plan.control,
     )
-    async for part in parts:
-        namespace, mode, data = cast("tuple[tuple[str, ...], Mode, Any]", part if plan.subgraphs else ((), *part))
-        told = Part(mode=mode, namespace=namespace, data=data)
-        yield told if plan.outgoing is None else plan.outgoing.part(told)
+    async with aclosing(cast("AsyncGenerator[Any]", parts)) as told:
+        async for one in told:
+            namespace, mode, data = cast("tuple[tuple[str, ...], Mode, Any]", one if plan.subgraphs else ((), *one))
+            part = Part(mode=mode, namespace=namespace, data=data)
+            yield part if plan.outgoing is None else plan.outgoing.part(part)

@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.store.base import BaseStore
+from langgraph.types import TimeoutPolicy
 
-from motet import calls
+from motet import calls, failpoints
 from motet.errors import InvalidConfig
-from motet.graphs.registry import GraphRegistry
+from motet.graphs.registry import Declared, GraphRegistry
+from motet.memory.effects import EffectLedger
 from motet.memory.ports import EventReader, FencedCheckpoints, RunLifecycle, Threads, TrajectoryStore
-from motet.memory.redis.cache import RedisCache
-from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.documents import RedisDocuments
-from motet.memory.redis.events import RedisEvents
-from motet.memory.redis.keys import Keys
-from motet.memory.redis.opening import scripts_of
-from motet.memory.redis.runs import RedisRuns
 from motet.memory.redis.store import RedisStore
-from motet.memory.redis.threads import RedisThreads
-from motet.memory.redis.trajectories import RedisTrajectories
-from motet.memory.serde import encrypted_serializer, state_serializer
 from motet.observability import langsmith, setup
 from motet.observability.trajectory import redact
 from motet.server import langgraph_json
-from motet.server.crew import NOBODY, gathered
+from motet.server.crew import NOBODY, Crew, gathered
+from motet.server.isolation import Isolation, isolating
+from motet.server.lasting import Lasting, lasting
 from motet.server.logs import log_progress
+from motet.server.pool import Pool
 from motet.server.remembered import store_index
 from motet.server.settings import Settings, apply_environment
-from motet.server.store import redis_client
+from motet.server.zygote import Zygote
 from motet.tools.budget import Limits
 from motet.tools.index import Progress
 
@@ -45,9 +40,14 @@ class Services:
     settings: Settings
     threads: Threads
     runs: RunLifecycle
+    pool: Pool
+    """Where routes have runs accepted, so that they may start in this process at once."""
+    open_runs: Callable[[], AbstractAsyncContextManager[RunLifecycle]]
+    """The same over a connection of its own, for another event loop."""
     events: EventReader
     trajectories: TrajectoryStore
     checkpoints: FencedCheckpoints
+    effects: EffectLedger
     store: BaseStore
     """What outlives threads: memories, and whatever graphs put there."""
     telemetry: setup.Telemetry
@@ -56,6 +56,8 @@ class Services:
     limits: Limits
     notices: Sequence[str]
     """What a person should know at the start, a line each."""
+    isolation: Isolation | None = None
+    """Works runs that lost a worker before, in a process each; None works them beside the others."""
 
 
 @asynccontextmanager
@@ -65,6 +67,7 @@ async def opened(
     config: Path | None = None,
     workspace: Path | None = None,
     progress: Progress = log_progress,
+    zygote: Zygote | None = None,
 ) -> AsyncGenerator[Services]:
     """Connect, load and assemble; everything is closed again in reverse order.
 
@@ -80,50 +83,71 @@ async def opened(
     if project:
         apply_environment(project.environment)
     async with AsyncExitStack() as resources:
+        failpoints.arm(settings.failpoint)
         calls.install()
         resources.callback(redact.know(settings.secrets))
         langsmith.install()
-        telemetry = setup.install(setup.TelemetrySettings(tracing=settings.traces))
+        telemetry = setup.install(
+            setup.TelemetrySettings(tracing=settings.traces, metrics=True, metrics_to_otlp=settings.sends_metrics)
+        )
         resources.push_async_callback(asyncio.to_thread, telemetry.shutdown)
-        declared = langgraph_json.load(project) if project else {}
-        client = await resources.enter_async_context(redis_client(settings))
-        keys = Keys(settings.tenant)
-        scripts = await scripts_of(client, strict=settings.durability == "strict")
-        serde = _serializer(settings, project)
-        checkpoints = RedisCheckpointer(client, keys, serde, scripts=scripts)
+        declared = (langgraph_json.load(project), project.descriptions) if project else ({}, {})
+        lasts = await resources.enter_async_context(
+            lasting(settings, classes=project.classes if project else (), lost=telemetry.metrics.lease_lost)
+        )
         crew = NOBODY
         if workspace:
-            index = RedisDocuments(client, keys)
+            index = RedisDocuments(lasts.client, lasts.keys)
             crew = await resources.enter_async_context(gathered(settings, workspace, index, progress))
-        store = RedisStore(client, keys, index=await store_index(crew.embeddings), scripts=scripts)
-        graphs = GraphRegistry(
-            {**crew.graphs, **declared},
-            checkpoints,
-            store=store,
-            cache=RedisCache(client, keys, serde),
-            descriptions=project.descriptions if project else {},
-            checks={name: check for name, check in crew.checks.items() if name not in declared},
-        )
+        store = RedisStore(lasts.client, lasts.keys, index=await store_index(crew.embeddings), scripts=lasts.scripts)
         yield Services(
             settings=settings,
-            threads=RedisThreads(client, keys, scripts),
-            runs=RedisRuns(client, keys, scripts, lease_s=settings.lease_seconds),
-            events=RedisEvents(client, keys),
-            trajectories=RedisTrajectories(client, keys),
-            checkpoints=checkpoints,
+            threads=lasts.threads,
+            runs=lasts.runs,
+            pool=Pool(lasts.runs),
+            open_runs=lasts.open_runs,
+            events=lasts.events,
+            trajectories=lasts.trajectories,
+            checkpoints=lasts.checkpoints,
+            effects=lasts.effects,
             store=store,
             telemetry=telemetry,
-            graphs=graphs,
+            graphs=_graphs(settings, declared, crew, lasts, store),
             limits=_limits(settings),
             notices=crew.notices,
+            isolation=await resources.enter_async_context(_isolation(settings, lasts.runs, zygote)),
         )
 
 
-def _serializer(settings: Settings, project: langgraph_json.Project | None) -> SerializerProtocol:
-    classes = project.classes if project else ()
-    if settings.aes_key is None:
-        return state_serializer(classes)
-    return encrypted_serializer(settings.aes_key.get_secret_value().encode(), classes)
+def _graphs(
+    settings: Settings,
+    declared: tuple[Mapping[str, Declared], Mapping[str, str]],
+    crew: Crew,
+    lasts: Lasting,
+    store: BaseStore,
+) -> GraphRegistry:
+    """The crew's graphs and the project's, with descriptions; of two with one name the project's counts."""
+    graphs, descriptions = declared
+    idle_s = settings.idle_timeout_seconds
+    return GraphRegistry(
+        {**crew.graphs, **graphs},
+        lasts.checkpoints,
+        store=store,
+        cache=lasts.cache,
+        timeout=None if idle_s is None else TimeoutPolicy(idle_timeout=idle_s),
+        descriptions=descriptions,
+        checks={name: check for name, check in crew.checks.items() if name not in graphs},
+    )
+
+
+@asynccontextmanager
+async def _isolation(settings: Settings, runs: RunLifecycle, zygote: Zygote | None) -> AsyncGenerator[Isolation | None]:
+    if zygote is None:
+        yield None
+        return
+    longest_s = settings.budget_seconds
+    async with isolating(zygote, runs, heartbeat_s=settings.heartbeat_seconds, longest_s=longest_s) as isolation:
+        yield isolation
 
 
 def _limits(settings: Settings) -> Limits:

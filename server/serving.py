@@ -15,11 +15,13 @@ from sse_starlette.sse import AppStatus
 from motet.errors import AddressInUse, InvalidConfig
 from motet.server.app import create_app
 from motet.server.auth import require_safe_address
+from motet.server.contained import contain_tasks
 from motet.server.logs import log_progress
 from motet.server.services import Services, opened
 from motet.server.settings import Settings
-from motet.server.stopping import SIGNALS, ended_by_signal
+from motet.server.stopping import SIGNALS, end_at_once_by_signal, ended_by_signal
 from motet.server.worker import working
+from motet.server.zygote import Zygote
 from motet.tools.index import Progress
 
 _BACKLOG = 2048
@@ -51,6 +53,7 @@ async def serve(
     workspace: Path | None,
     opening: Callable[[Services, str], None],
     progress: Progress = log_progress,
+    zygote: Zygote | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
@@ -64,14 +67,16 @@ async def serve(
         workspace: a folder of data and documents for the built-in assistant.
         opening: called with the services and the URL as soon as requests are answered.
         progress: told of what takes long before that.
+        zygote: where runs that lost a worker get a process of their own; None works them here.
 
     Raises:
         AddressInUse, InvalidConfig, InvalidWorkspace, ModelUnavailable, StoreUnavailable.
     """
     require_safe_address(host, settings, insecure=insecure)
+    contain_tasks()
     with ended_by_signal(), _listening(host, port) as listener:
         async with (
-            opened(settings, config=config, workspace=workspace, progress=progress) as services,
+            opened(settings, config=config, workspace=workspace, progress=progress, zygote=zygote) as services,
             working(services, workers),
         ):
             server = _Server(
@@ -98,8 +103,7 @@ def _stop_on_signal(server: _Server) -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)
+        end_at_once_by_signal(loop)
         server.stop()
 
     for number in SIGNALS:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from motet.errors import InvalidConfig, shortened
@@ -32,6 +32,15 @@ def _pii(told: str) -> str:
             "credit_card, ip, mac_address and url; strategies are redact, mask, hash and block"
         )
     return told
+
+
+def _beats_in_time(seconds: float, told: ValidationInfo) -> float:
+    lease_s: float | None = told.data.get("lease_seconds")
+    if lease_s is not None and seconds >= lease_s:
+        raise ValueError(
+            f"it must be less than MOTET_LEASE_SECONDS ({lease_s:g}), or all runs are lost; a third is good"
+        )
+    return seconds
 
 
 Positive = Annotated[float, Field(gt=0)]
@@ -85,9 +94,26 @@ class Settings(BaseSettings):
 
     lease_seconds: Positive = 30.0
     """How long a silent worker keeps its run."""
-    heartbeat_seconds: Positive = 10.0
+    heartbeat_seconds: Annotated[float, Field(gt=0, validate_default=True), AfterValidator(_beats_in_time)] = 10.0
+    """How often a worker says that it lives; less than the lease."""
     sweep_seconds: Positive = 5.0
     """How often lost runs are looked for."""
+    run_timeout_seconds: Positive | None = None
+    """How long an attempt at a run may take before the run ends as `timeout`; unset: as long as its budget lets it."""
+    idle_timeout_seconds: Positive | None = None
+    """How long a node may show no progress before the run ends as `timeout`, unless the graph says; unset: for ever."""
+    drain_seconds: Annotated[float, Field(ge=0)] = 10.0
+    """How long runs may take to the end of their superstep when the process is told to stop."""
+    retention_hours: Annotated[float, Field(ge=24)] = 24.0
+    """How long an ended run and its events can be read."""
+    events_kept: Annotated[int, Field(ge=100)] = 10_000
+    """At least so many of a run's newest events can be read; a reader is told of those that are gone."""
+    coalesce_ms: Annotated[int, Field(ge=0, le=1000)] = 30
+    """So long tokens gather before they are stored and sent together."""
+    max_state_mb: AtLeastOne = 64
+    """What a graph writes in one step may weigh; more ends its run."""
+    failpoint: str = ""
+    """For tests of crashes: where this process dies, as `name:kill`."""
     alive_file: Path | None = None
     """Touched after each look for lost runs, so its age tells a health check that loop and Redis answer."""
 
@@ -96,12 +122,20 @@ class Settings(BaseSettings):
     budget_tokens: AtLeastOne = 200_000
     budget_seconds: Positive = 600.0
     """The four limits of one run with all its sub-agents."""
+    run_memory_mb: Annotated[int, Field(ge=64)] | None = None
+    """What a run may allocate that has a process of its own, because it lost a worker; unset: no limit. Linux only."""
 
     @property
     def traces(self) -> bool:
         """Whether spans go to OTLP: OpenTelemetry's own variables name where."""
         names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
         return any(os.environ.get(name) for name in names)
+
+    @property
+    def sends_metrics(self) -> bool:
+        """Whether metrics go to OTLP, as spans do; `OTEL_METRICS_EXPORTER=none` is for a receiver of spans alone."""
+        names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
+        return os.environ.get("OTEL_METRICS_EXPORTER") != "none" and any(os.environ.get(name) for name in names)
 
     @property
     def pii_rules(self) -> Mapping[str, str]:

@@ -10,6 +10,13 @@ from contextlib import contextmanager
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def end_at_once_by_signal(loop: asyncio.AbstractEventLoop) -> None:
+    """From now on a signal ends the process without a word: no KeyboardInterrupt, which would end a graph's task."""
+    for number in SIGNALS:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def ended_by_signal() -> Generator[None]:
     """SIGTERM or Ctrl-C cancels the block, which then ends in order; a second one ends the process."""
@@ -19,8 +26,7 @@ def ended_by_signal() -> Generator[None]:
     def end() -> None:
         nonlocal asked
         asked = True
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)
+        end_at_once_by_signal(loop)
         task.cancel()
 
     for number in SIGNALS:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from motet.memory.ports import TrajectoryStore
 from motet.memory.redis.client import Client, connected
 from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.keys import Keys
+from motet.memory.redis.runs import Heard, RedisRuns
+from motet.memory.redis.scripts import Scripts
 from motet.memory.redis.trajectories import RedisTrajectories
 from motet.server.settings import Settings
 
@@ -38,6 +40,27 @@ async def redis_client(settings: Settings) -> AsyncGenerator[Client]:
     """A client of that server, for as long as the context lasts. Raises as `redis_url` and `client.connect` do."""
     async with redis_url(settings) as url, connected(url) as client:
         yield client
+
+
+def runs_of(
+    settings: Settings,
+    client: Client,
+    scripts: Scripts,
+    *,
+    heard: Heard | None = None,
+    lost: Callable[[], None] | None = None,
+) -> RedisRuns:
+    """The tenant's runs, kept for as long as the settings say; see `RedisRuns` for the rest."""
+    return RedisRuns(
+        client,
+        Keys(settings.tenant),
+        scripts,
+        lease_s=settings.lease_seconds,
+        retention_s=settings.retention_hours * 3600,
+        events_kept=settings.events_kept,
+        heard=heard,
+        lost=lost,
+    )
 
 
 @asynccontextmanager

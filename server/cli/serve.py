@@ -30,19 +30,20 @@ def serve(
     workspace: options.Workspace = None,
     workers: Annotated[
         int, typer.Option(min=0, help="Runs worked at a time here; 0 leaves them to `motet worker`.")
-    ] = 4,
+    ] = 10,
     insecure: Annotated[bool, typer.Option(help="Listen beyond loopback without a key.")] = False,
 ) -> None:
     """Serve graphs to any Agent Server client."""
-    import uvloop
+    from functools import partial
 
-    from motet.server import serving, settings
+    from motet.server import isolated, process, serving, settings, zygote
     from motet.server.logs import configure
 
     configure()
-    uvloop.run(
+    loaded = settings.load()
+    process.run(
         serving.serve(
-            settings.load(),
+            loaded,
             host=host,
             port=port,
             workers=workers,
@@ -51,6 +52,7 @@ def serve(
             workspace=workspace,
             opening=_say,
             progress=Progress(),
+            zygote=zygote.start(partial(isolated.work, loaded, config, workspace)) if workers else None,
         )
     )
 

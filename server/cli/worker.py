@@ -13,23 +13,24 @@ def worker(
     *,
     config: options.Config = None,
     workspace: options.Workspace = None,
-    workers: Annotated[int, typer.Option(min=1, help="Runs worked at a time.")] = 4,
+    workers: Annotated[int, typer.Option(min=1, help="Runs worked at a time.")] = 10,
 ) -> None:
     """Work runs until stopped. Needs the same Redis, config and workspace as the servers."""
     import asyncio
+    from functools import partial
 
-    import uvloop
-
-    from motet.server import settings
+    from motet.server import isolated, process, settings, zygote
+    from motet.server.contained import contain_tasks
     from motet.server.logs import configure
     from motet.server.services import opened
     from motet.server.stopping import ended_by_signal
     from motet.server.worker import working
 
     async def work() -> None:
+        contain_tasks()
         with ended_by_signal():
             async with (
-                opened(settings.load(), config=config, workspace=workspace) as services,
+                opened(loaded, config=config, workspace=workspace, zygote=forking) as services,
                 working(services, workers),
             ):
                 for line in services.notices:
@@ -38,4 +39,6 @@ def worker(
                 await asyncio.Event().wait()
 
     configure()
-    uvloop.run(work())
+    loaded = settings.load()
+    forking = zygote.start(partial(isolated.work, loaded, config, workspace))
+    process.run(work())

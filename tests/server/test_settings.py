@@ -57,3 +57,13 @@ def test_a_rule_that_is_none_is_refused_by_name(monkeypatch: pytest.MonkeyPatch,
 
     with pytest.raises(InvalidConfig, match=r"MOTET_PII.*strategies are redact"):
         settings.load()
+
+
+def test_a_worker_must_beat_more_often_than_its_lease_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease that is over before the next beat would lose every run: it stops the start, and names both settings."""
+    monkeypatch.setenv("MOTET_LEASE_SECONDS", "3")
+
+    with pytest.raises(InvalidConfig, match=r"MOTET_HEARTBEAT_SECONDS.*MOTET_LEASE_SECONDS \(3\)"):
+        settings.load()
+    monkeypatch.setenv("MOTET_HEARTBEAT_SECONDS", "1")
+    assert settings.load().heartbeat_seconds == 1

@@ -1,0 +1,338 @@
+"""One attempt at a run: streams its graph, stores what happens, ends it, or gives it back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing, suppress
+from typing import Any, cast
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langgraph.errors import GraphDrained, NodeTimeoutError
+from langgraph.runtime import RunControl
+from langgraph.types import Command
+
+from motet.calls import intercepted
+from motet.errors import GraphExited, MotetError, RunTimeout, StaleClaim, StoreUnavailable
+from motet.graphs import ambiguous
+from motet.graphs.events import Event, Part
+from motet.graphs.guardrails import Guard
+from motet.graphs.outgoing import Outgoing
+from motet.graphs.registry import Graph
+from motet.graphs.runtime import RunPlan, stopped_early, stream, waiting_interrupts
+from motet.memory.ports import CancelAction, Claim, Claimed, Ending, Json, TerminalStatus
+from motet.observability import langsmith, names
+from motet.observability.masking import SecretMask
+from motet.observability.spans import NodeWatch, RunSpan, run_span
+from motet.observability.trajectory.record import Recorder
+from motet.server import wire
+from motet.server.contained import contained
+from motet.server.event_writer import EventWriter
+from motet.server.services import Services
+from motet.tools.budget import Budget
+from motet.tools.ledger import Ledger
+
+logger = logging.getLogger(__name__)
+
+STUBBORN_S = 5.0
+"""A graph that is told to end and doesn't, for so long, is left to itself: nothing it writes is accepted any more."""
+
+_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 2.0
+
+_MOST_GIVEN_BACK = 10
+"""A run that had so many attempts isn't given back because Redis failed it: it may be what makes Redis fail."""
+
+_AT_REST_S = 10.0
+"""Calls with an effect that a graph leaves running are waited for so long."""
+
+_OUTCOMES: dict[TerminalStatus, names.Outcome] = {
+    "success": "ok",
+    "interrupted": "interrupted",
+    "error": "error",
+    "timeout": "error",
+}
+
+
+class Attempt:
+    """A claimed run while it is worked.
+
+    What beats for it sees it as `beating.Held`, what drains it as `pool.Underway`.
+    """
+
+    def __init__(self, services: Services, claimed: Claimed) -> None:
+        self._services = services
+        self._claimed = claimed
+        self._control = RunControl()
+        self._budget = Budget.after(services.limits, claimed.spent)
+        self._recorder = Recorder(claimed.claim.run_id)
+        self._told = asyncio.Event()
+        """Set when the graph must be left before its end."""
+        self._cancelled: CancelAction | None = None
+        self._lost = False
+        self._late: MotetError | None = None
+        """Why the graph should have ended long ago."""
+        self._began = time.monotonic()
+
+    @property
+    def claim(self) -> Claim:
+        """The right to write for the run."""
+        return self._claimed.claim
+
+    def spent(self) -> Json:
+        """What all attempts spent of the run's budget."""
+        return self._budget.spent()
+
+    def cancel(self, action: CancelAction) -> None:
+        """End the run as soon as the graph lets go."""
+        self._cancelled = action
+        self._told.set()
+
+    def lose(self) -> None:
+        """Stop, and write nothing more."""
+        self._lost = True
+        self._told.set()
+
+    def drain(self) -> None:
+        """Stop at the next superstep and give the run back."""
+        self._control.request_drain()
+
+    async def work(self) -> None:
+        """Work the run to its end. Cancelled, or without Redis for a moment, it gives the run back to other workers.
+
+        Raises:
+            StoreUnavailable: Redis went away and stayed away; the run stays as it is and is taken over later.
+        """
+        claim, request = self.claim, self._claimed.request
+        self._recorder.run_started(graph_id=request.graph_id, thread_id=claim.thread_id, attempt=claim.attempt)
+        try:
+            with run_span(
+                self._services.telemetry.tracer,
+                graph_id=request.graph_id,
+                thread_id=claim.thread_id,
+                run_id=claim.run_id,
+                attempt=claim.attempt,
+                traceparent=request.traceparent,
+            ) as span:
+                flush_s = self._services.settings.coalesce_ms / 1000
+                async with EventWriter(self._services.runs, claim, flush_s=flush_s, published=span.published) as events:
+                    ending = await self._ending(events)
+                    rest = () if ending is None else await events.drained()
+                span.outcome = "cancelled" if ending is None or ending.cancelled else _OUTCOMES[ending.status]
+                await self._end(ending, rest, span)
+        except StaleClaim as error:
+            if not self._lost:
+                self._services.telemetry.metrics.refused()
+            logger.warning("%s: another worker goes on", error)
+        except StoreUnavailable:
+            if not await self._given_back():
+                raise
+        except asyncio.CancelledError:
+            await self._services.runs.release(claim, self.spent())
+            raise
+        finally:
+            await self._recorder.flush(self._services.trajectories)
+
+    async def _given_back(self) -> bool:
+        """Give the run back as soon as Redis answers again; False if that isn't before its lease is over.
+
+        The worker was there all the time, so it doesn't count as lost; but a run that has Redis fail each time does.
+        """
+        deadline, pause_s = time.monotonic() + self._services.settings.lease_seconds, _PAUSE_S
+        while self.claim.attempt < _MOST_GIVEN_BACK and not self._lost and time.monotonic() < deadline:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            try:
+                await self._services.runs.release(self.claim, self.spent())
+            except StaleClaim:
+                return True
+            except StoreUnavailable:
+                continue
+            return True
+        return False
+
+    async def _ending(self, events: EventWriter) -> Ending | None:
+        """How the run ends; None for one that is given back. Raises StaleClaim once it is another worker's."""
+        streaming = asyncio.create_task(self._stream(events))
+        # Where the run is ended otherwise, nobody asks what the graph raised.
+        streaming.add_done_callback(lambda task: task.cancelled() or task.exception())
+        told = asyncio.create_task(self._told.wait())
+        try:
+            await asyncio.wait([streaming, told], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            told.cancel()
+            if not streaming.done():
+                await _let_go(streaming)
+        if self._lost:
+            raise StaleClaim(self.claim.run_id, epoch=self.claim.epoch)
+        if self._cancelled:
+            return Ending(status="interrupted", cancelled=self._cancelled)
+        if not streaming.done() or streaming.cancelled():
+            # Too late, or by itself: given back, a run whose graph cancels it would begin again for ever.
+            return _failed(self._late or GraphExited(asyncio.CancelledError()))
+        return streaming.result()
+
+    async def _end(self, ending: Ending | None, rest: Sequence[tuple[str, bytes]], span: RunSpan) -> None:
+        services, claim = self._services, self.claim
+        if ending is None:
+            await services.runs.release(claim, self.spent())
+            return
+        self._recorder.run_finished(span.outcome, error=str(ending.error["message"]) if ending.error else None)
+        await self._recorder.flush(services.trajectories)
+        began_ns = time.time_ns()
+        await services.runs.finish(claim, ending, rest)
+        span.published(events=len(rest), size=sum(len(data) for _, data in rest), began_ns=began_ns)
+        seconds = time.monotonic() - self._began
+        services.telemetry.metrics.ended(self._claimed.request.graph_id, span.outcome, seconds)
+
+    async def _stream(self, events: EventWriter) -> Ending | None:
+        """Stream the graph to its end, whatever that is; only what Redis says goes out as an exception.
+
+        None: it was drained, and hasn't ended.
+        """
+        services, request = self._services, self._claimed.request
+        ledger = Ledger(services.effects, self.claim, ambiguous.ask)
+        late: asyncio.TimerHandle | None = None
+        try:
+            plan = self._plan()
+            late = asyncio.get_running_loop().call_later(plan.longest_s + STUBBORN_S, self._overdue, plan)
+            saver = services.checkpoints.for_claim(self.claim, new=request.temporary and self.claim.attempt == 1)
+            with contained():
+                async with services.graphs.open(request.graph_id, plan.config(), checkpointer=saver) as graph:
+                    with intercepted([SecretMask(), self._recorder, self._budget, ledger]):
+                        asked = await _told(graph, plan, events)
+                    return await self._left(graph, plan, asked=asked)
+        except (StoreUnavailable, StaleClaim):
+            raise
+        except GraphDrained:
+            return None
+        except Exception as error:
+            # A graph is anybody's code: what it raises ends its run, and is told to the client and kept here.
+            logger.warning("run %s failed", request.run_id, exc_info=error)
+            return _failed(error)
+        finally:
+            if late is not None:
+                late.cancel()
+            # LangGraph leaves calls running beside one that stopped; what they did must be recorded under this claim.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ledger.at_rest(), _AT_REST_S)
+
+    async def _left(self, graph: Graph, plan: RunPlan, *, asked: bool) -> Ending:
+        """What a graph that came to its end leaves; `asked`: it may have asked a person."""
+        waiting = await waiting_interrupts(graph, plan.thread_id) if asked else ()
+        if waiting:
+            self._recorder.interrupted((one.interrupt_id, one.value) for one in waiting)
+            return Ending(status="interrupted", interrupts=waiting)
+        points = (
+            *(plan.interrupt_before, plan.interrupt_after),
+            *(graph.interrupt_before_nodes, graph.interrupt_after_nodes),
+        )
+        if any(points) and await stopped_early(graph, plan.thread_id):
+            return Ending(status="interrupted")
+        return Ending(status="success")
+
+    def _overdue(self, plan: RunPlan) -> None:
+        """The graph was told that its time is over, and doesn't listen."""
+        self._late = plan.overdue()
+        self._told.set()
+
+    def _plan(self) -> RunPlan:
+        services = self._services
+        return plan_of(
+            self._claimed,
+            services.limits.seconds,
+            [NodeWatch(services.telemetry.tracer, self._recorder)],
+            outgoing=Guard(services.settings.pii_rules).outgoing(),
+            timeout_s=services.settings.run_timeout_seconds,
+            control=self._control,
+        )
+
+
+def plan_of(
+    claimed: Claimed,
+    seconds: float,
+    callbacks: Sequence[BaseCallbackHandler],
+    *,
+    outgoing: Outgoing | None = None,
+    timeout_s: float | None = None,
+    control: RunControl | None = None,
+) -> RunPlan:
+    """What LangGraph is asked to do for a claimed run."""
+    request, payload = claimed.request, claimed.request.payload
+    config: dict[str, Any] = payload.get("config") or {}
+    identity = langsmith.run_metadata(
+        thread_id=request.thread_id,
+        run_id=request.run_id,
+        assistant_id=request.assistant_id,
+        graph_id=request.graph_id,
+    )
+    return RunPlan(
+        run_id=request.run_id,
+        thread_id=request.thread_id,
+        attempt=claimed.claim.attempt,
+        input=_graph_input(payload),
+        modes=tuple(payload["modes"]),
+        subgraphs=bool(payload.get("stream_subgraphs")),
+        seconds=seconds,
+        spent_s=float(claimed.spent.get("seconds", 0.0)),
+        context=payload.get("context"),
+        configurable={**(config.get("configurable") or {}), **identity},
+        metadata={**(config.get("metadata") or {}), **request.metadata, **identity},
+        name=request.graph_id,
+        tags=tuple(config.get("tags") or ()),
+        recursion_limit=config.get("recursion_limit"),
+        callbacks=callbacks,
+        outgoing=outgoing,
+        timeout_s=timeout_s,
+        retry_of=request.retry_of,
+        checkpoint=payload.get("checkpoint"),
+        interrupt_before=payload.get("interrupt_before") or (),
+        interrupt_after=payload.get("interrupt_after") or (),
+        control=control,
+    )
+
+
+def _graph_input(payload: Any) -> Any:
+    command = cast("dict[str, Any] | None", payload.get("command"))
+    if command is None:
+        return payload.get("input")
+    return Command(resume=command.get("resume"), update=command.get("update"), goto=command.get("goto") or ())
+
+
+async def _told(graph: Graph, plan: RunPlan, events: EventWriter) -> bool:
+    """Stream the graph into `events`; whether it may have asked a person."""
+    asked = not {"values", "updates"} & set(plan.modes)
+    async with aclosing(stream(graph, plan)) as told:
+        async for event in told:
+            asked = asked or _asks(event)
+            events.add(event)
+            await events.room()
+    return asked
+
+
+def _failed(error: Exception) -> Ending:
+    status = "timeout" if isinstance(error, RunTimeout | NodeTimeoutError) else "error"
+    return Ending(status=status, error=wire.error(error))
+
+
+def _asks(event: Event) -> bool:
+    """Whether the graph told that it waits for a person."""
+    return (
+        isinstance(event, Part)
+        and not event.namespace
+        and event.mode in {"values", "updates"}
+        and isinstance(event.data, Mapping)
+        and "__interrupt__" in event.data
+    )
+
+
+async def _let_go(task: asyncio.Task[Any]) -> None:
+    """Cancel the task and wait for its end, but not for ever: a graph may hold on to what it does."""
+    task.cancel()
+    await asyncio.wait([task], timeout=STUBBORN_S)
+    if not task.done():
+        logger.warning("a graph goes on though it was cancelled %g s ago; nothing it writes is accepted", STUBBORN_S)

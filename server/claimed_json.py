@@ -1,0 +1,20 @@
+"""A claimed run on its way from one process to another of the same version."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from motet.memory.ports import Claim, Claimed, RunRequest
+
+
+def claimed_to_json(claimed: Claimed) -> bytes:
+    """In one line; halves of surrogate pairs and integers of any size pass."""
+    return json.dumps(asdict(claimed)).encode()
+
+
+def claimed_from_json(told: bytes) -> Claimed:
+    """What `claimed_to_json` was given."""
+    fields = json.loads(told)
+    fields |= {"claim": Claim(**fields["claim"]), "request": RunRequest(**fields["request"])}
+    return Claimed(**fields)

@@ -1,0 +1,284 @@
+"""A process that works runs: how it takes them, what makes it let go of them, and what it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+from tests.memory.savers import commands_of
+from tests.support import wait_until
+
+from motet.graphs.runtime import snapshot_of
+from motet.memory.ports import Run, RunRequest
+from motet.memory.redis.client import connected
+from motet.memory.redis.embedded import EmbeddedRedis
+from motet.memory.redis.keys import Keys
+from motet.server.services import Services, opened
+from motet.server.settings import Settings
+from motet.server.worker import working
+
+PROJECT = Path(__file__).parent / "worked" / "langgraph.json"
+STEPS = 6
+
+Opening = Callable[..., AbstractAsyncContextManager[Services]]
+
+
+@pytest.fixture
+def opening(redis: Redis, redis_url: str, tmp_path: Path) -> Opening:
+    """Opens services over the session's Redis, for a tenant that nobody else has."""
+    tenant = uuid4().hex[:12]
+
+    @asynccontextmanager
+    async def services(**told: Any) -> AsyncGenerator[Services]:
+        asked: dict[str, Any] = {
+            "redis_url": redis_url,
+            "tenant": tenant,
+            "data_dir": tmp_path,
+            "embeddings": "none",
+            "lease_seconds": 0.8,
+            "heartbeat_seconds": 0.2,
+            "sweep_seconds": 0.2,
+            "drain_seconds": 5,
+            **told,
+        }
+        async with opened(Settings(**asked), config=PROJECT) as made:
+            yield made
+        async for name in redis.scan_iter(match=f"motet:{{{tenant}*"):
+            await redis.expire(name, 60)
+
+    return services
+
+
+async def submit(services: Services, graph: str, thread_id: str = "", **more: Any) -> Run:
+    """Have a run of `graph` accepted, on a new thread unless one is named."""
+    given = more.pop("input", {"n": 0})
+    run_id = str(uuid4())
+    request = RunRequest(
+        run_id=run_id,
+        thread_id=thread_id or run_id,
+        assistant_id="a",
+        graph_id=graph,
+        payload={"input": given, "modes": ["values"], **more.pop("payload", {})},
+        **more,
+    )
+    return await services.pool.create(request, new_thread={})
+
+
+async def status(services: Services, run: Run) -> str:
+    """How the run stands."""
+    return (await services.runs.get(run.request.thread_id, run.request.run_id)).status
+
+
+async def ended(services: Services, run: Run, timeout_s: float = 10) -> Run:
+    """The run once it has ended."""
+
+    async def is_over() -> bool:
+        return await status(services, run) not in {"pending", "running"}
+
+    await wait_until(is_over, description="the run ends", timeout_s=timeout_s)
+    return await services.runs.get(run.request.thread_id, run.request.run_id)
+
+
+async def state(services: Services, run: Run) -> Any:
+    """The thread's values."""
+    async with services.graphs.open(run.request.graph_id) as graph:
+        return (await snapshot_of(graph, run.request.thread_id)).values
+
+
+async def steps(services: Services, run: Run) -> int:
+    """How many steps the thread has saved."""
+    return (await state(services, run)).get("n", 0)
+
+
+async def test_a_process_that_ends_gives_its_runs_back(opening: Opening) -> None:
+    """Drained between two supersteps, a run goes on in the next process: each step once, and no attempt is lost."""
+    async with opening() as services:
+        async with working(services, 2):
+            run = await submit(services, "slow")
+
+            async def has_begun() -> bool:
+                return await steps(services, run) > 1
+
+            await wait_until(has_begun, description="two steps are saved")
+        assert await status(services, run) == "pending"
+        before = await steps(services, run)
+        assert 1 < before < STEPS
+        async with working(services, 2):
+            finished = await ended(services, run)
+        assert (finished.status, finished.attempt) == ("success", 2)
+        assert (await state(services, run))["log"] == [f"step {n}" for n in range(1, STEPS + 1)]
+
+
+async def test_a_superstep_that_takes_too_long_is_left(opening: Opening) -> None:
+    """A run that reaches no end of its superstep within the time to drain is given back all the same."""
+    async with opening(drain_seconds=0.1) as services:
+        async with working(services, 1):
+            run = await submit(services, "endless")
+        assert await status(services, run) == "pending"
+
+
+async def test_a_running_run_is_cancelled_within_a_beat(opening: Opening) -> None:
+    """Cancelled while its graph hangs, a run ends as interrupted, long before the next beat; its thread is free."""
+    async with opening(heartbeat_seconds=20, lease_seconds=60) as services, working(services, 1):
+        run = await submit(services, "endless")
+        await wait_until(lambda: _is(services, run, "running"), description="the run is worked")
+        assert not await services.runs.cancel(run.request.thread_id, run.request.run_id, "interrupt")
+        assert (await ended(services, run)).status == "interrupted"
+        assert (await services.threads.get(run.request.thread_id)).status == "idle"
+
+
+async def _is(services: Services, run: Run, wanted: str) -> bool:
+    return await status(services, run) == wanted
+
+
+async def test_a_lost_signal_only_delays_a_cancel(opening: Opening) -> None:
+    """What is to be cancelled stands with the run: the next beat finds it, whatever became of the signal."""
+    async with opening() as services, working(services, 1):
+        run = await submit(services, "endless")
+        await wait_until(lambda: _is(services, run, "running"), description="the run is worked")
+        async with services.open_runs() as runs:
+            assert not await runs.cancel(run.request.thread_id, run.request.run_id, "interrupt")
+        assert (await ended(services, run)).status == "interrupted"
+
+
+async def test_a_rolled_back_run_leaves_nothing(opening: Opening) -> None:
+    """Rolled back in the middle, a run is gone with its checkpoints: the thread is as before it."""
+    async with opening() as services, working(services, 1):
+        thread_id = str(uuid4())
+        await ended(services, await submit(services, "one", thread_id, input={"n": 41}))
+        run = await submit(services, "slow", thread_id, input={"n": -100})
+
+        async def has_begun() -> bool:
+            return (await steps(services, run)) < 0
+
+        await wait_until(has_begun, description="its steps are saved")
+        assert not await services.runs.cancel(thread_id, run.request.run_id, "rollback")
+
+        async def is_gone() -> bool:
+            return run.request.run_id not in {
+                one.request.run_id for one in await services.runs.of_thread(thread_id, limit=10)
+            }
+
+        await wait_until(is_gone, description="the run is rolled back")
+        assert await steps(services, run) == 42
+
+
+async def test_a_blocked_loop_keeps_its_run_and_is_told(opening: Opening, caplog: pytest.LogCaptureFixture) -> None:
+    """A node that blocks the event loop for three leases loses nothing, and the log says where it stands."""
+    async with opening(lease_seconds=0.6) as services:
+        async with opening(lease_seconds=0.6) as other, working(services, 1):
+            sweeping = asyncio.create_task(asyncio.to_thread(asyncio.run, _swept_apart(other)))
+            run = await submit(services, "blocks", input={"seconds": 2.0})
+            finished = await ended(services, run)
+            assert (finished.status, finished.attempt) == ("success", 1)
+            sweeping.cancel()
+    told = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    assert any("event loop has been blocked" in one and "_blocking" in one for one in told)
+
+
+async def _swept_apart(services: Services) -> None:
+    """Sweep on a loop of its own, as another process does."""
+    async with services.open_runs() as runs:
+        for _ in range(30):
+            assert not await runs.sweep()
+            await asyncio.sleep(0.1)
+
+
+async def test_a_graph_that_will_not_stop_is_left_to_itself(
+    opening: Opening, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled, and swallowing that, a graph holds up neither the end of its run nor that of the process."""
+    monkeypatch.setattr("motet.server.attempt.STUBBORN_S", 0.1)
+    async with opening() as services, working(services, 1):
+        seen = tmp_path / "seen"
+        run = await submit(services, "stubborn", input={"n": 0, "file": str(seen)})
+        await wait_until(lambda: _is(services, run, "running"), description="the run is worked")
+        await services.runs.cancel(run.request.thread_id, run.request.run_id, "interrupt")
+        assert (await ended(services, run, 1.2)).status == "interrupted"
+        # What it does after the services are closed would be another test's trouble.
+        await wait_until(seen.exists, description="the graph ends, too")
+
+
+@pytest.mark.parametrize(
+    ("setting", "error"), [("run_timeout_seconds", "RunTimeout"), ("idle_timeout_seconds", "NodeTimeoutError")]
+)
+async def test_a_run_that_takes_too_long_ends_as_timeout(opening: Opening, setting: str, error: str) -> None:
+    """A run that hangs ends with status `timeout`, whether it is its length or its silence that is bounded."""
+    async with opening(**{setting: 0.3}) as services, working(services, 1):
+        finished = await ended(services, await submit(services, "endless"))
+        assert finished.status == "timeout"
+        assert finished.error is not None
+        assert finished.error["error"] == error
+
+
+async def test_what_a_lost_attempt_spent_is_spent(opening: Opening) -> None:
+    """A budget is the run's, not the attempt's: another worker begins where the first one's last beat left it."""
+    async with opening() as services:
+        run = await submit(services, "one")
+        first = await services.runs.claim("gone", wait_s=1)
+        assert first is not None
+        await services.runs.beat(first.claim, {"model_calls": 7, "tool_calls": 1, "tokens": 99, "seconds": 5.5})
+        await services.runs.lose(first.claim, "it was killed")
+        second = await services.runs.claim("next", wait_s=1)
+        assert second is not None
+        assert second.spent == {"model_calls": 7, "tool_calls": 1, "tokens": 99, "seconds": 5.5}
+        assert second.claim.lost == 1
+        await services.runs.release(second.claim)
+        assert await status(services, run) == "pending"
+
+
+async def test_a_retried_run_goes_on_where_the_failed_one_stopped(opening: Opening, tmp_path: Path) -> None:
+    """A new run that tries a failed one again doesn't do its finished steps once more."""
+    async with opening() as services, working(services, 1):
+        given = {"n": 0, "file": str(tmp_path / "seen")}
+        failed = await ended(services, await submit(services, "fails_once", input=given))
+        assert failed.status == "error"
+        thread_id = failed.request.thread_id
+        again = await submit(services, "fails_once", thread_id, input=given, retry_of=failed.request.run_id)
+        assert (await ended(services, again)).status == "success"
+        assert (await state(services, again))["log"] == ["step 1", "second time"]
+
+
+async def test_a_breakpoint_ends_a_run_as_interrupted(opening: Opening) -> None:
+    """A run that is to stop before a node is interrupted, its thread too; a run without input goes on from there."""
+    async with opening() as services, working(services, 1):
+        run = await submit(services, "stops", payload={"interrupt_before": ["node 1"]})
+        thread_id = run.request.thread_id
+        assert (await ended(services, run)).status == "interrupted"
+        assert (await services.threads.get(thread_id)).status == "interrupted"
+        rest = await submit(services, "stops", thread_id, input=None)
+        assert (await ended(services, rest)).status == "success"
+        assert (await state(services, rest))["log"] == ["step 1", "step 2"]
+
+
+async def test_a_stateless_run_costs_ten_round_trips_at_most(opening: Opening, tmp_path: Path) -> None:
+    """From its acceptance to its end, a run of one node that nothing holds up asks Redis ten times at most."""
+    quiet = {"lease_seconds": 60, "heartbeat_seconds": 30, "sweep_seconds": 60, "coalesce_ms": 1000}
+    async with (
+        EmbeddedRedis(tmp_path / "alone") as url,
+        connected(url) as watched,
+        opening(redis_url=url, **quiet) as services,
+        working(services, 1),
+    ):
+
+        async def once() -> None:
+            run = await submit(services, "one", temporary=True)
+            async for _ in services.events.read(run.request.thread_id, run.request.run_id):
+                pass
+
+        for _ in range(2):  # loads the scripts and opens the connections
+            await once()
+        seen = await commands_of(url, once, watched, Keys(services.settings.tenant))
+        # The hint goes with the acceptance, in one round trip; the trajectory is a transaction, which is one, too. What
+        # is asked whether a run asks or not isn't its own: whether there is work or news, and who a new connection is.
+        idle = {"BLPOP", "XREAD", "HMGET", "CLIENT", "PING"}
+        trips = [one for one in seen if one not in idle | {"MULTI", "RPUSH", "EXPIRE"}]
+        assert trips[:2] == ["EVALSHA", "EVALSHA"]
+        assert len(trips) - 1 <= 10, trips

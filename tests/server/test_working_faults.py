@@ -1,0 +1,406 @@
+"""Workers, Redis and graphs that fail at a bad moment: each run ends once; none is held by nobody, none for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+from tests.server.test_working import ended, state, status, submit
+from tests.support import wait_until
+
+from motet.errors import InvalidConfig
+from motet.graphs.runtime import stream
+from motet.memory.ports import Accepted, CancelAction, Claim, Claimed, Ending, Json, RunRequest
+from motet.memory.redis.client import connected, reached
+from motet.memory.redis.embedded import EmbeddedRedis
+from motet.memory.redis.keys import Keys
+from motet.memory.redis.runs import RedisRuns
+from motet.memory.redis.scripts import Scripts
+from motet.server.attempt import Attempt, plan_of
+from motet.server.beating import Beats
+from motet.server.pool import Pool, Underway
+from motet.server.services import Services, opened
+from motet.server.settings import Settings
+from motet.server.worker import working
+
+PROJECT = Path(__file__).parent / "faulty" / "langgraph.json"
+EMPTY: Json = {"log": []}
+
+
+@asynccontextmanager
+async def serving(url: str, data_dir: Path, **told: Any) -> AsyncGenerator[Services]:
+    """Services over the Redis at `url`, for a tenant that nobody else has."""
+    settings: dict[str, Any] = {
+        "tenant": uuid4().hex[:12], "lease_seconds": 0.8, "heartbeat_seconds": 0.2, "sweep_seconds": 0.2,
+        "drain_seconds": 5, "embeddings": "none", "redis_url": url, "data_dir": data_dir, **told,
+    }  # fmt: skip
+    async with opened(Settings(**settings), config=PROJECT) as made:
+        yield made
+        async with connected(url) as client:
+            async for name in client.scan_iter(match=f"motet:{{{made.settings.tenant}*"):
+                await client.expire(name, 60)
+
+
+@pytest_asyncio.fixture
+async def services(redis_url: str, tmp_path: Path) -> AsyncGenerator[Services]:
+    """Services over the session's Redis."""
+    async with serving(redis_url, tmp_path) as made:
+        yield made
+
+
+async def claimed(services: Services) -> Claimed:
+    """The run that is ready, claimed by a worker that does nothing by itself."""
+    given = await services.runs.claim("by hand", wait_s=1)
+    assert given is not None
+    return given
+
+
+async def worked_again(services: Services, first: Claimed) -> None:
+    """Work the run's next attempt, after the worker that had it was lost."""
+    await services.runs.lose(first.claim, "it was killed")
+    await Attempt(services, await claimed(services)).work()
+
+
+async def asked(services: Services) -> tuple[str, str]:
+    """A thread whose run has ended with a question, and the question's id."""
+    async with working(services, 1):
+        run = await ended(services, await submit(services, "asks", input=EMPTY))
+    thread = await services.threads.get(run.request.thread_id)
+    return thread.thread_id, thread.interrupts[0].interrupt_id
+
+
+async def dropped(services: Services, given: Claimed, *, after: int) -> None:
+    """Do of the run as much as brings so many events, and leave it, as a killed process does."""
+    plan = plan_of(given, 60, [])
+    saver = services.checkpoints.for_claim(given.claim)
+    async with services.graphs.open(plan.name, plan.config(), checkpointer=saver) as graph:
+        async with aclosing(stream(graph, plan)) as events:
+            for _ in range(after):
+                if await anext(events, None) is None:
+                    return
+
+
+async def test_a_graph_that_says_more_than_redis_takes_ends_in_time(redis_url: str, tmp_path: Path) -> None:
+    """A run whose time ends while it waits for its events to be written ends as timeout; it isn't started again."""
+    async with serving(redis_url, tmp_path, run_timeout_seconds=0.4) as services, working(services, 1):
+        finished = await ended(services, await submit(services, "talks", input=EMPTY, payload={"modes": ["custom"]}), 5)
+        assert (finished.status, finished.attempt) == ("timeout", 1)
+
+
+@pytest.mark.parametrize("graph", ["deaf", "sleeps"])
+async def test_a_graph_that_ignores_its_timeout_is_left(
+    graph: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it swallows the cancellation or sleeps in a thread: its run ends, and its thread is free."""
+    monkeypatch.setattr("motet.server.attempt.STUBBORN_S", 0.1)
+    seen = tmp_path / "seen"
+    async with serving(redis_url, tmp_path, run_timeout_seconds=0.2) as services, working(services, 1):
+        run = await submit(services, graph, input={"log": [], "file": str(seen)})
+        finished = await ended(services, run, 1.2)
+        assert (finished.status, seen.exists()) == ("timeout", False)
+        await wait_until(seen.exists, description="the graph ends, too")
+
+
+async def test_the_time_of_lost_attempts_counts(redis_url: str, tmp_path: Path) -> None:
+    """The seconds of a run's budget are the run's: an attempt gets what those before it left."""
+    async with serving(redis_url, tmp_path, budget_seconds=100) as services:
+        await submit(services, "endless", input=EMPTY)
+        first = await claimed(services)
+        await services.runs.beat(first.claim, {"seconds": 99.8})
+        await worked_again(services, first)
+        finished = await services.runs.get(first.claim.thread_id, first.claim.run_id)
+        assert finished.error is not None
+        assert finished.error["error"] == "BudgetExhausted"
+
+
+async def test_a_run_that_can_not_be_planned_fails(services: Services) -> None:
+    """What is wrong with a record ends its run at the first attempt, with the reason."""
+    async with working(services, 1):
+        finished = await ended(services, await submit(services, "steps", payload={"modes": None}))
+        assert (finished.status, finished.attempt) == ("error", 1)
+
+
+async def test_a_graph_that_cancels_itself_fails(services: Services) -> None:
+    """It isn't taken for a process that gives its run back: that would begin again for ever."""
+    async with working(services, 1):
+        finished = await ended(services, await submit(services, "quits", input=EMPTY), 3)
+        assert (finished.status, finished.attempt) == ("error", 1)
+
+
+async def test_an_answer_that_was_lost_is_given_with_what_came_along(services: Services) -> None:
+    """Lost before it began, a run that answers and changes the state does both at its next attempt."""
+    thread_id, question = await asked(services)
+    command = {"resume": {question: "yes"}, "update": {"log": ["update"]}}
+    run = await submit(services, "asks", thread_id, input=None, answers=[question], payload={"command": command})
+    await worked_again(services, await claimed(services))
+    assert (await state(services, run))["log"] == ["step", "update", "yes"]
+
+
+async def test_what_a_command_changes_is_changed_once(services: Services) -> None:
+    """Lost in its first step, a run that changes the state doesn't change it again at its next attempt."""
+    async with working(services, 1):
+        before = await ended(services, await submit(services, "steps", input=EMPTY))
+    command = {"update": {"log": ["update"]}, "goto": ["node 2"]}
+    run = await submit(services, "steps", before.request.thread_id, input=None, payload={"command": command})
+    first = await claimed(services)
+    await dropped(services, first, after=2)
+    await worked_again(services, first)
+    assert (await state(services, run))["log"] == ["step", "step", "step", "update", "step"]
+
+
+async def test_a_run_from_an_older_checkpoint_begins_there_again(services: Services) -> None:
+    """Lost before it began, a run that was to go on from an older state does so; lost later, it goes on by itself."""
+    async with working(services, 1):
+        before = await ended(services, await submit(services, "steps", input={"log": ["input"]}))
+    thread_id = before.request.thread_id
+    async with services.graphs.open("steps") as graph:
+        history = [one async for one in graph.aget_state_history({"configurable": {"thread_id": thread_id}})]
+    [older] = [one for one in history if one.next == ("node 1",)]
+    checkpoint = {"checkpoint_id": older.config.get("configurable", {})["checkpoint_id"]}
+    for after in (0, 3):
+        given = {"log": ["other"]}
+        run = await submit(services, "steps", thread_id, input=given, payload={"checkpoint": checkpoint})
+        first = await claimed(services)
+        await dropped(services, first, after=after)
+        await worked_again(services, first)
+        assert await status(services, run) == "success"
+        assert (await state(services, run))["log"] == ["input", "step", "other", "step", "step", "step"]
+
+
+async def test_a_run_that_is_drained_before_it_begins_keeps_its_input(services: Services) -> None:
+    """Told to stop before its first step, a run is given back, and begins with its input in the next process."""
+    run = await submit(services, "steps", input={"log": ["input"]})
+    attempt = Attempt(services, await claimed(services))
+    attempt.drain()
+    await attempt.work()
+    assert await status(services, run) == "pending"
+    await Attempt(services, await claimed(services)).work()
+    assert (await state(services, run))["log"] == ["input", "step", "step", "step"]
+
+
+async def test_a_run_that_was_lost_with_all_done_only_ends(services: Services) -> None:
+    """A worker that dies between the last step and the run's end costs no step a second time."""
+    run = await submit(services, "steps", input=EMPTY)
+    first = await claimed(services)
+    await dropped(services, first, after=100)
+    await worked_again(services, first)
+    assert await status(services, run) == "success"
+    assert (await state(services, run))["log"] == ["step", "step", "step"]
+
+
+async def test_a_trajectory_that_can_not_be_kept_holds_up_no_run(services: Services, redis: Redis) -> None:
+    """Recording never fails a run, whatever Redis says to it."""
+    run = await submit(services, "steps", input=EMPTY)
+    await redis.set(Keys(services.settings.tenant).trajectory(run.request.run_id), "not a list", ex=60)
+    async with working(services, 1):
+        assert (await ended(services, run, 2)).status == "success"
+
+
+async def test_signals_that_can_not_be_read_stop_no_beat(redis_url: str, redis: Redis, tmp_path: Path) -> None:
+    """Whatever the beating thread meets beside the beats, a run of two leases is nobody else's."""
+    async with serving(redis_url, tmp_path, run_timeout_seconds=1.8) as services:
+        await redis.set(Keys(services.settings.tenant).signals(), "not a stream", ex=60)
+        async with working(services, 1):
+            finished = await ended(services, await submit(services, "endless", input=EMPTY), 5)
+        assert (finished.status, finished.attempt) == ("timeout", 1)
+
+
+async def test_a_thread_that_can_not_beat_is_told_at_the_start() -> None:
+    """What the beating thread can't do, the process that starts it raises; it doesn't wait for ever."""
+
+    @asynccontextmanager
+    async def open_runs() -> AsyncGenerator[RedisRuns]:
+        async with reached("redis://[") as client:
+            yield RedisRuns(client, Keys(tenant="none"), Scripts(client))
+
+    async with asyncio.timeout(5):
+        with pytest.raises(InvalidConfig):
+            async with Beats(open_runs, heartbeat_s=1, lease_s=3, lagged=lambda _: None):
+                raise AssertionError("it beats")
+
+
+class Holding:
+    """What is held of a run."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.lost_at = 0.0
+
+    def spent(self) -> Json:
+        """Nothing."""
+        return {}
+
+    def cancel(self, action: CancelAction) -> None:
+        """Nobody does."""
+
+    def lose(self) -> None:
+        """Remember when."""
+        self.lost_at = self.lost_at or time.monotonic()
+
+
+@contextmanager
+def stopped(pid: int) -> Generator[None]:
+    """The process stands still inside the block, its connections open."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def pid_of(client: Redis) -> int:
+    """The server's."""
+    return int((await client.info("server"))["process_id"])
+
+
+async def test_a_redis_that_says_nothing_is_no_reason_to_go_on(tmp_path: Path) -> None:
+    """Beats that get no answer at all, on open connections: each run is let go of when its lease is over."""
+    async with EmbeddedRedis(tmp_path) as url, connected(url) as client:
+        keys = Keys(tenant="silent")
+
+        @asynccontextmanager
+        async def open_runs() -> AsyncGenerator[RedisRuns]:
+            async with reached(url) as own:
+                yield RedisRuns(own, keys, Scripts(own), lease_s=0.6)
+
+        held = [Holding(Claim(run_id=name, thread_id=name, worker="w", epoch=1, attempt=1)) for name in "ab"]
+        for one in held:
+            await client.set(keys.epoch(one.claim.thread_id), 1)
+        async with Beats(open_runs, heartbeat_s=0.2, lease_s=0.6, lagged=lambda _: None) as beats:
+            with beats.holding(held[0]), beats.holding(held[1]):
+                with stopped(await pid_of(client)):
+                    began = time.monotonic()
+                    await wait_until(
+                        lambda: all(one.lost_at for one in held), description="they are let go", timeout_s=4
+                    )
+                assert all(0.3 < one.lost_at - began < 1.5 for one in held)
+
+
+async def test_a_redis_that_says_nothing_holds_up_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is told to end while Redis stands still ends; its runs go on when their leases are over."""
+    monkeypatch.setattr("motet.server.pool._LEAVE_S", 0.2)
+    async with (
+        EmbeddedRedis(tmp_path) as url,
+        connected(url) as client,
+        serving(url, tmp_path / "data", drain_seconds=0.1) as services,
+    ):
+        pid = await pid_of(client)
+        context = working(services, 2)
+        await context.__aenter__()
+        run = await submit(services, "endless", input=EMPTY)
+        with stopped(pid):
+            async with asyncio.timeout(4):
+                await context.__aexit__(None, None, None)
+        async with working(services, 1):
+
+            async def is_taken_over() -> bool:
+                return (await services.runs.get(run.request.thread_id, run.request.run_id)).attempt == 2
+
+            await wait_until(is_taken_over, description="the run goes on")
+
+
+class SlowRuns(RedisRuns):
+    """Runs whose claims arrive when the test lets them, after Redis has given them."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        super().__init__(redis, keys, Scripts(redis))
+        self.open, self.given = asyncio.Event(), asyncio.Event()
+
+    async def claim(self, worker: str, *, wait_s: float) -> Claimed | None:
+        """Say what Redis said, later."""
+        if (told := await super().claim(worker, wait_s=wait_s)) is not None:
+            self.given.set()
+            await self.open.wait()
+        return told
+
+    async def create(
+        self, request: RunRequest, *, new_thread: Json | None = None, worker: str | None = None
+    ) -> Accepted:
+        """Say what Redis said, later where it is claimed."""
+        told = await super().create(request, new_thread=new_thread, worker=worker)
+        if told.claimed is not None:
+            self.given.set()
+            await self.open.wait()
+        return told
+
+
+class Worked:
+    """A run that ends at once."""
+
+    def __init__(self, runs: RedisRuns, given: Claimed) -> None:
+        self.runs, self.given = runs, given
+
+    async def work(self) -> None:
+        """End it."""
+        await self.runs.finish(self.given.claim, Ending(status="success"))
+
+    def drain(self) -> None:
+        """It takes no time."""
+
+
+def a_run() -> RunRequest:
+    """Some run."""
+    run_id = str(uuid4())
+    return RunRequest(run_id=run_id, thread_id=run_id, assistant_id="a", graph_id="g", payload={})
+
+
+async def test_a_claim_under_way_is_given_back_at_the_end(redis: Redis, keys: Keys) -> None:
+    """A pool that is closed while it claims waits for the claim, and gives the run back: no attempt is lost by it."""
+    runs, request = SlowRuns(redis, keys), a_run()
+    pool = Pool(runs)
+    await runs.create(request, new_thread={})
+    async with pool.working(lambda given, _: Worked(runs, given), at_once=1, grace_s=5):
+        await runs.given.wait()
+        asyncio.get_running_loop().call_later(0.1, runs.open.set)
+    run = await runs.get(request.thread_id, request.run_id)
+    assert (run.status, run.attempt) == ("pending", 1)
+    await runs.cancel(request.thread_id, request.run_id, "rollback")
+
+
+async def test_a_client_that_leaves_early_leaves_a_run_that_is_worked(redis: Redis, keys: Keys) -> None:
+    """Accepted here and claimed, a run is worked here, though nobody waits for the answer any more."""
+    runs, request = SlowRuns(redis, keys), a_run()
+    pool = Pool(runs)
+    async with pool.working(lambda given, _: Worked(runs, given), at_once=2, grace_s=5):
+        leaving = asyncio.create_task(pool.create(request, new_thread={}))
+        await runs.given.wait()
+        leaving.cancel()
+        runs.open.set()
+
+        async def is_over() -> bool:
+            return (await runs.get(request.thread_id, request.run_id)).status == "success"
+
+        await wait_until(is_over, description="the run is worked", timeout_s=3)
+
+
+async def test_a_run_that_can_not_be_begun_takes_no_room(
+    redis: Redis, keys: Keys, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What goes wrong before a run is worked is told, and the next run is worked."""
+    runs, broken, fine = RedisRuns(redis, keys, Scripts(redis)), a_run(), a_run()
+    pool = Pool(runs)
+
+    def begin(given: Claimed, _: int) -> Underway:
+        if given.claim.run_id == broken.run_id:
+            raise ValueError("can't be begun")
+        return Worked(runs, given)
+
+    async with pool.working(begin, at_once=1, grace_s=5):
+        await pool.create(broken, new_thread={})
+        await pool.create(fine, new_thread={})
+
+        async def is_over() -> bool:
+            return (await runs.get(fine.thread_id, fine.run_id)).status == "success"
+
+        await wait_until(is_over, description="the other run is worked", timeout_s=3)
+    assert any(broken.run_id in one.getMessage() for one in caplog.records)
