@@ -12,7 +12,7 @@ from motet import __version__
 from motet.server import errors
 from motet.server.auth import is_loopback
 from motet.server.body_limit import BodyLimit
-from motet.server.routes import assistants, runs, store, system, threads
+from motet.server.routes import assistants, metrics, runs, stateless, store, system, thread_state, threads
 from motet.server.services import Services
 
 
@@ -34,11 +34,15 @@ def create_app(services: Services, *, host: str = "127.0.0.1") -> FastAPI:
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
     if is_loopback(host):
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]", host])
-    for router in (system.open_router, system.router, assistants.router, threads.router, runs.router, store.router):
-        app.include_router(router)
+    for resource in (system, metrics, assistants, threads, thread_state, runs, stateless, store):
+        app.include_router(resource.router)
+    app.include_router(system.open_router)
     if services.telemetry.provider is not None:
-        # The frames of a stream aren't worth a span each.
+        # The frames of a stream aren't worth a span each, nor are probes and scrapes.
         FastAPIInstrumentor.instrument_app(
-            app, tracer_provider=services.telemetry.provider, exclude_spans=["receive", "send"]
+            app,
+            tracer_provider=services.telemetry.provider,
+            exclude_spans=["receive", "send"],
+            excluded_urls="/ok$,/metrics$",
         )
     return app

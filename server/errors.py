@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,6 +15,9 @@ from motet.errors import CallerError, MotetError, OperatorError, shortened
 from motet.observability.trajectory.redact import redacted, without_secrets
 
 logger = logging.getLogger(__name__)
+
+_RETRY = {"Retry-After": "1"}
+"""What isn't there now is usually back in seconds: the embedded Redis, or a failover's new primary."""
 
 
 def install(app: FastAPI) -> None:
@@ -31,7 +35,8 @@ def status_of(error: MotetError) -> int:
 
 async def _ours(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, MotetError)
-    return _answer(status_of(error), str(error))
+    status = status_of(error)
+    return _answer(status, str(error), _RETRY if status == HTTPStatus.SERVICE_UNAVAILABLE else None)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
@@ -49,7 +54,8 @@ def _problem(one: dict[str, object]) -> str:
     field = ".".join(str(part) for part in location if part != "body") or "body"
     if one["type"] == "extra_forbidden":
         return f"{field}: this field is not supported"
-    return f"{field}: {shortened(redacted(one['input']))} is not allowed: {one['msg']}"
+    reason = str(one["msg"]).removeprefix("Value error, ")
+    return f"{field}: {shortened(redacted(one['input']))} is not allowed: {reason}"
 
 
 async def _routing(_: Request, error: Exception) -> JSONResponse:

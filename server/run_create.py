@@ -1,158 +1,175 @@
-"""Accepting a run: what a client may ask for, checked whole before anything is recorded."""
+"""Accepting a run: what a client asked for is checked whole before anything is recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import orjson
 from langchain_core.utils.uuid import uuid7
-from pydantic import BaseModel, ConfigDict, Field
 
-from motet.errors import InvalidInput
+from motet.errors import InvalidInput, NotFound, ThreadNeeded
 from motet.graphs.approval import answers_by_id
-from motet.graphs.events import Mode
+from motet.graphs.registry import Assistant
 from motet.memory.ports import Run, RunRequest, Thread
 from motet.memory.recall import whose
 from motet.observability.spans import current_traceparent
+from motet.server import thread_state
+from motet.server.carried import check_json
+from motet.server.checkpoint_ref import NEWEST, CheckpointRef, meant
+from motet.server.run_body import MODES, RunBody, RunConfig, RunCreate, StatelessRunCreate
 from motet.server.services import Services
-
-WireMode = Literal["values", "updates", "messages-tuple", "custom"]
-MODES: dict[WireMode, Mode] = {
-    "values": "values",
-    "updates": "updates",
-    "messages-tuple": "messages",
-    "custom": "custom",
-}
-"""LangGraph's name for each stream mode of the wire; events are named by it."""
-
-
-class RunCommand(BaseModel):
-    """A resume, an update or a jump, instead of an input."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    resume: Any = None
-    """One answer, or an object from interrupt id to answer."""
-    update: dict[str, Any] | None = None
-    goto: str | list[str] | None = None
-
-
-class RunConfig(BaseModel):
-    """LangGraph's configuration, as far as a client may set it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    configurable: dict[str, Any] = {}
-    tags: list[str] = []
-    recursion_limit: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    metadata: dict[str, Any] = {}
-
-
-class RunCreate(BaseModel):
-    """A run as the Agent Server's clients ask for it; a field not listed is refused by name."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    assistant_id: str
-    input: Any = None
-    command: RunCommand | None = None
-    config: RunConfig | None = None
-    context: dict[str, Any] | None = None
-    metadata: dict[str, Any] | None = None
-    stream_mode: WireMode | list[WireMode] = "values"
-    stream_subgraphs: bool = False
-    stream_resumable: bool = True
-    """Every stream can be resumed here; saying no saves nothing."""
-    durability: Literal["sync", "async", "exit"] = "sync"
-    """Every run is `sync` here, which keeps all that the other two promise: with `async` a tool may act before the
-    checkpoint that holds its call exists, and after a crash act again."""
-    multitask_strategy: Literal["reject", "enqueue"] = "enqueue"
-    if_not_exists: Literal["reject", "create"] = "reject"
-    on_disconnect: Literal["continue"] = "continue"
-    strict_resume: Literal[True] = True
-    """A resume that names nothing waiting is always refused here."""
 
 
 async def accept(thread_id: str, body: RunCreate, services: Services) -> Run:
-    """Check everything, then record the run; what is refused leaves no trace.
+    """Check everything, then record the run; what is refused leaves no trace. Two round trips.
 
     Raises:
         InvalidInput, NotFound, ThreadBusy, ThreadWaits, NoWaitingInterrupt, ArgumentsChanged.
     """
-    assistant = services.graphs.find(body.assistant_id)
-    config = body.config or RunConfig()
-    _check_configurable(config.configurable)
-    _check_configurable(_told(body.context), of="context")
-    _check_text(body)
-    if body.command is None:
-        services.graphs.check(assistant.graph_id, body.input)
+    at = meant(thread_id, body.checkpoint, body.checkpoint_id)
+    assistant = _checked(body, services, goes_on=at is not NEWEST)
     thread = await _thread(thread_id, body, services)
-    config = config.model_copy(update={"configurable": _remembering(config.configurable, body, thread)})
-    answers = _answers(thread, body)
+    if at is not NEWEST:
+        await _check_checkpoint(services, thread, thread_id, at)
+    answers = _answers(thread_id, thread, body)
     request = RunRequest(
         run_id=str(uuid7()),
         thread_id=thread_id,
         assistant_id=assistant.assistant_id,
         graph_id=assistant.graph_id,
-        payload=_payload(body, config, answers),
+        payload=_payload(body, thread, answers, at),
         metadata=body.metadata or {},
         multitask=body.multitask_strategy,
         answers=None if answers is None else tuple(answers),
         traceparent=current_traceparent(),
     )
-    return await services.runs.create(request)
+    new_thread = body.metadata or {} if body.if_not_exists == "create" else None
+    return await services.pool.create(request, new_thread=new_thread)
 
 
-async def _thread(thread_id: str, body: RunCreate, services: Services) -> Thread:
-    if body.if_not_exists == "create":
-        return await services.threads.create(thread_id, {}, if_exists="do_nothing")
-    return await services.threads.get(thread_id)
+async def accept_stateless(bodies: Sequence[StatelessRunCreate], services: Services) -> list[Run]:
+    """Check all, then record each with a thread of its own, whose id is the run's. One round trip each.
+
+    Raises:
+        InvalidInput: nothing was recorded.
+        ThreadNeeded: one answers a question; nothing was recorded.
+    """
+    requests = [_alone(body, services) for body in bodies]
+    return [await services.pool.create(request, new_thread={}) for request in requests]
 
 
-def _answers(thread: Thread, body: RunCreate) -> dict[str, Any] | None:
+def _alone(body: StatelessRunCreate, services: Services) -> RunRequest:
+    if body.command is not None and body.command.resume is not None:
+        raise ThreadNeeded
+    assistant = _checked(body, services)
+    payload = _payload(body, None, None, NEWEST)
+    # The thread is gone when the run ends: its last values must be among its events.
+    modes = dict.fromkeys([*payload["modes"], "values"])
+    run_id = str(uuid7())
+    return RunRequest(
+        run_id=run_id,
+        thread_id=run_id,
+        assistant_id=assistant.assistant_id,
+        graph_id=assistant.graph_id,
+        payload={**payload, "modes": list(modes)},
+        metadata=body.metadata or {},
+        traceparent=current_traceparent(),
+        temporary=body.on_completion == "delete",
+    )
+
+
+def _checked(body: RunBody, services: Services, *, goes_on: bool = False) -> Assistant:
+    """The assistant, once everything is checked that can be without the thread."""
+    assistant = services.graphs.find(body.assistant_id)
+    _check_configurable((body.config or RunConfig()).configurable)
+    _check_configurable(_told(body.context), of="context")
+    for name, value in body:
+        check_json(name, value)
+    _check_nodes(body, services, assistant)
+    if body.command is None and not (goes_on and body.input is None):
+        services.graphs.check(assistant.graph_id, body.input)
+    return assistant
+
+
+async def _thread(thread_id: str, body: RunCreate, services: Services) -> Thread | None:
+    """The thread; None for one that will be made with the run."""
+    try:
+        return await services.threads.get(thread_id)
+    except NotFound:
+        if body.if_not_exists == "reject":
+            raise
+        return None
+
+
+async def _check_checkpoint(services: Services, thread: Thread | None, thread_id: str, at: CheckpointRef) -> None:
+    if at.checkpoint_ns and not at.checkpoint_map:
+        allowed = "a sub-graph's together with its checkpoint_map, as states have it; a run begins at the root"
+        raise InvalidInput("checkpoint.checkpoint_ns", at.checkpoint_ns, allowed)
+    if at.checkpoint_id is None:
+        raise InvalidInput("checkpoint.checkpoint_id", None, "the id of a checkpoint")
+    if thread is None:
+        raise NotFound("thread", thread_id)
+    await thread_state.snapshot(services, thread, at)
+
+
+def _answers(thread_id: str, thread: Thread | None, body: RunCreate) -> dict[str, Any] | None:
     """The answers by interrupt id, or None for a run that answers nothing."""
     if body.command is None or body.command.resume is None:
         return None
-    return answers_by_id(thread.thread_id, body.command.resume, thread.interrupts)
+    return answers_by_id(thread_id, body.command.resume, () if thread is None else thread.interrupts)
 
 
-def _payload(body: RunCreate, config: RunConfig, answers: dict[str, Any] | None) -> dict[str, Any]:
+def _payload(body: RunBody, thread: Thread | None, answers: dict[str, Any] | None, at: CheckpointRef) -> dict[str, Any]:
     """What the worker needs. A command wins over an input sent along: Agent Chat UI sends `{}` with each resume."""
-    asked: list[WireMode] = body.stream_mode if isinstance(body.stream_mode, list) else [body.stream_mode]
+    config = body.config or RunConfig()
+    config = config.model_copy(update={"configurable": _remembering(config.configurable, body, thread)})
     command = None if body.command is None else {**body.command.model_dump(exclude_none=True), "resume": answers}
-    return {
+    payload: dict[str, Any] = {
         "input": body.input if command is None else None,
         "command": command,
         "config": config.model_dump(exclude_none=True),
         "context": body.context,
-        "modes": list(dict.fromkeys(MODES[mode] for mode in asked)) or ["values"],
+        "stream_mode": body.asked_modes,
+        "modes": [MODES[mode] for mode in body.asked_modes],
         "stream_subgraphs": body.stream_subgraphs,
+        "interrupt_before": _nodes(body.interrupt_before),
+        "interrupt_after": _nodes(body.interrupt_after),
     }
+    if at is not NEWEST:
+        payload["checkpoint"] = at.model_dump(exclude={"thread_id"}, exclude_none=True)
+    return payload
 
 
-def _check_text(body: RunCreate) -> None:
-    """What JSON could carry here, by escapes, but can't be written down: half a surrogate pair, an endless integer."""
-    for name, value in body:
-        try:
-            orjson.dumps(value, default=BaseModel.model_dump)
-        except orjson.JSONEncodeError as error:
-            raise InvalidInput(name, value, f"whole characters and integers of 64 bits ({error})") from None
+def _nodes(asked: list[str]) -> str | list[str] | None:
+    return "*" if "*" in asked else asked or None
 
 
-def _remembering(configurable: dict[str, Any], body: RunCreate, thread: Thread) -> dict[str, Any]:
+def _check_nodes(body: RunBody, services: Services, assistant: Assistant) -> None:
+    """A run that should stop at a node that isn't there would never stop."""
+    known = services.graphs.nodes(assistant.graph_id)
+    for field, asked in (("interrupt_before", body.interrupt_before), ("interrupt_after", body.interrupt_after)):
+        unknown = [name for name in asked if name != "*" and known is not None and name not in known]
+        if unknown:
+            nodes = ", ".join(sorted(known or ()))
+            raise InvalidInput(field, unknown[0], f"* or nodes of {assistant.graph_id}: {nodes}")
+
+
+def _remembering(configurable: dict[str, Any], body: RunBody, thread: Thread | None) -> dict[str, Any]:
     """`configurable` with whose memories are used, and whether any are, wherever that is said.
 
     A run's `context` counts, where newer clients say it. An answer is for whom the question was, and as private:
-    who decides sends no configuration again. A private thread's runs are private, whatever they say.
+    who decides sends no configuration again. A private thread's runs are private, whatever they say; a thread that
+    is made with the run has the run's metadata.
     """
-    answered = {} if body.command is None else _told(thread.configurable)
+    before = None if thread is None else thread.configurable
+    metadata = (body.metadata or {}) if thread is None else thread.metadata
+    answered = {} if body.command is None else _told(before)
     said, told = _told(configurable), _told(body.context)
     for name, value in told.items():
         if said.get(name, value) != value:
             raise InvalidInput(f"context.{name}", value, f"{said[name]!r}, as config.configurable.{name} says")
     named = {**answered, **said, **told}
-    if answered.get("private") or thread.metadata.get("private") not in (None, False):
+    if answered.get("private") or metadata.get("private") not in (None, False):
         named["private"] = True
     return {**configurable, **named}
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, cast
 
 from langgraph.types import Interrupt, StateSnapshot
+from pydantic import StringConstraints
 
 from motet.errors import error_on_the_wire
 from motet.graphs.events import jsonable
 from motet.graphs.registry import Assistant
-from motet.memory.ports import Run, Thread, WaitingInterrupt
+from motet.memory.ports import Run, RunRequest, Thread, WaitingInterrupt
 from motet.observability.trajectory.redact import redacted, without_secrets
 
 Wire = dict[str, Any]
+StateField = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(values(\..+)?|next|tasks|checkpoint|metadata|created_at|parent_checkpoint|interrupts)$",
+        max_length=512,
+    ),
+]
+"""A field of a state; `values.name` is one of its values."""
 
 
 def error(one: BaseException) -> Wire:
@@ -56,17 +65,30 @@ def thread(one: Thread, values: Any) -> Wire:
 
 def run(one: Run) -> Wire:
     """A run; `kwargs` is what it was asked with."""
+    request = one.request
     return {
-        "run_id": one.request.run_id,
-        "thread_id": one.request.thread_id,
-        "assistant_id": one.request.assistant_id,
-        "metadata": one.request.metadata,
+        "run_id": request.run_id,
+        "thread_id": request.thread_id,
+        "assistant_id": request.assistant_id,
+        "metadata": {"graph_id": request.graph_id, "assistant_id": request.assistant_id, **request.metadata},
         "status": one.status,
-        "kwargs": one.request.payload,
-        "multitask_strategy": one.request.multitask,
+        "kwargs": _kwargs(request),
+        "multitask_strategy": request.multitask,
         "created_at": one.created_at,
         "updated_at": one.updated_at,
     }
+
+
+def selected(shape: Wire, names: Sequence[str]) -> Wire:
+    """The fields asked for; all of them if none is named."""
+    if not names:
+        return shape
+    kept = {name: value for name, value in shape.items() if name in names}
+    held = cast("Wire", shape["values"]) if isinstance(shape.get("values"), dict) else {}
+    parts = {name.removeprefix("values."): name for name in names if name.startswith("values.")}
+    if parts and "values" not in kept:
+        kept["values"] = {name: held[name] for name in parts if name in held}
+    return kept
 
 
 def state(snapshot: StateSnapshot, thread_id: str) -> Wire:
@@ -83,7 +105,7 @@ def state(snapshot: StateSnapshot, thread_id: str) -> Wire:
                 "path": list(task.path),
                 "error": without_secrets(repr(task.error)) if task.error is not None else None,
                 "interrupts": [interrupt(one) for one in task.interrupts],
-                "checkpoint": None,
+                "checkpoint": _subgraph(task.state, thread_id),
                 "state": state(task.state, thread_id) if isinstance(task.state, StateSnapshot) else None,
                 "result": jsonable(task.result),
             }
@@ -110,6 +132,41 @@ def interrupt(one: Interrupt | WaitingInterrupt) -> Wire:
     return {"id": interrupt_id, "value": jsonable(one.value), "response_schema": one.response_schema}
 
 
+def updated(config: Mapping[str, Any], thread_id: str) -> Wire:
+    """The checkpoint that a change of the state made."""
+    here = _checkpoint(config, thread_id)
+    assert here is not None, "a change makes a checkpoint"
+    return {"checkpoint": here, "configurable": here, "checkpoint_id": here["checkpoint_id"]}
+
+
+def _kwargs(request: RunRequest) -> Wire:
+    payload = request.payload
+    return {
+        "input": payload.get("input"),
+        "command": payload.get("command"),
+        "config": payload.get("config") or {},
+        "context": payload.get("context") or {},
+        "stream_mode": payload.get("stream_mode") or payload.get("modes"),
+        "interrupt_before": payload.get("interrupt_before"),
+        "interrupt_after": payload.get("interrupt_after"),
+        "checkpoint": payload.get("checkpoint"),
+        "temporary": request.temporary,
+        "subgraphs": bool(payload.get("stream_subgraphs")),
+        "resumable": True,
+        "durability": "sync",
+    }
+
+
+def _subgraph(told: object, thread_id: str) -> Wire | None:
+    """Where a task's sub-graph keeps its state; the state itself, if it was asked for, says so too."""
+    if isinstance(told, StateSnapshot):
+        return _checkpoint(told.config, thread_id)
+    if not isinstance(told, Mapping):
+        return None
+    configurable: Mapping[str, Any] = cast("Mapping[str, Any]", told).get("configurable") or {}
+    return {"thread_id": thread_id, "checkpoint_ns": configurable.get("checkpoint_ns", "")}
+
+
 def _by_task(interrupts: Sequence[WaitingInterrupt]) -> Wire:
     by_task: Wire = {}
     for one in interrupts:
@@ -121,8 +178,11 @@ def _checkpoint(config: Mapping[str, Any] | None, thread_id: str) -> Wire | None
     configurable = (config or {}).get("configurable") or {}
     if "checkpoint_id" not in configurable:
         return None
-    return {
+    here = {
         "thread_id": thread_id,
         "checkpoint_ns": configurable.get("checkpoint_ns", ""),
         "checkpoint_id": configurable["checkpoint_id"],
     }
+    # Without the checkpoints of the graphs above it, a run couldn't go on from a sub-graph's.
+    above = configurable.get("checkpoint_map") if here["checkpoint_ns"] else None
+    return {**here, "checkpoint_map": above} if above else here

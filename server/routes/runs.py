@@ -1,55 +1,53 @@
-"""Runs: accept one, stream it, wait for it, come back to it."""
+"""Runs on a thread: accept one, stream it, wait for it, come back to it, end it."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
-from sse_starlette import EventSourceResponse
 
-from motet.errors import InvalidInput
-from motet.memory.ports import Run
-from motet.server import sse, wire
+from motet.memory.ports import CancelAction
+from motet.server import wire
 from motet.server.deps import Authorised, Wired
-from motet.server.run_create import MODES, RunCreate, WireMode, accept
-from motet.server.waiting import final_values
+from motet.server.routes.run_queries import LastEventId, RunList, StreamModes
+from motet.server.run_answers import awaited, path_of, streamed
+from motet.server.run_body import RunCreate
+from motet.server.run_cancelling import cancel_one, until_forgotten
+from motet.server.run_create import accept
 
 router = APIRouter(prefix="/threads/{thread_id}/runs", dependencies=[Authorised])
-
-
-def _goes_on(*, cancel_on_disconnect: bool = False) -> None:
-    """Cancelling isn't supported yet, so a client that relies on it is refused."""
-    if cancel_on_disconnect:
-        raise InvalidInput("cancel_on_disconnect", cancel_on_disconnect, "false")
-
-
-GoesOn = Depends(_goes_on)
-LastEventId = Annotated[str, Header(alias="Last-Event-ID", pattern=r"^(\d{1,20}(-\d{1,20})?|-1)$")]
 
 
 @router.post("")
 async def create(thread_id: UUID, body: RunCreate, services: Wired, response: Response) -> wire.Wire:
     """Accept a run to be worked in the background; durable once this returns."""
     run = await accept(str(thread_id), body, services)
-    response.headers["Content-Location"] = _path(run)
+    response.headers["Content-Location"] = path_of(run)
     return wire.run(run)
 
 
 @router.post("/stream")
-async def create_and_stream(thread_id: UUID, body: RunCreate, services: Wired) -> EventSourceResponse:
-    """Accept a run and stream its events; it goes on when the client leaves."""
+async def create_and_stream(thread_id: UUID, body: RunCreate, services: Wired) -> Response:
+    """Accept a run and stream its events; when the client leaves, it goes on unless asked otherwise."""
     run = await accept(str(thread_id), body, services)
-    return sse.stream(services.events, str(thread_id), run.request.run_id, headers=_places(run))
+    return streamed(services, run, cancels=body.on_disconnect == "cancel")
 
 
 @router.post("/wait")
-async def create_and_wait(thread_id: UUID, body: RunCreate, services: Wired) -> StreamingResponse:
+async def create_and_wait(thread_id: UUID, body: RunCreate, services: Wired) -> Response:
     """Accept a run and answer with the thread's values at its end."""
     run = await accept(str(thread_id), body, services)
-    headers = {"Location": f"{_path(run)}/join", "Content-Location": _path(run)}
-    return StreamingResponse(final_values(services, run), media_type="application/json", headers=headers)
+    return awaited(services, run, cancels=body.on_disconnect == "cancel")
+
+
+@router.get("")
+async def of_thread(thread_id: UUID, services: Wired, asked: Annotated[RunList, Query()]) -> list[wire.Wire]:
+    """The thread's runs, newest first."""
+    runs = await services.runs.of_thread(str(thread_id), limit=asked.limit, offset=asked.offset, status=asked.status)
+    return [wire.selected(wire.run(one), asked.select) for one in runs]
 
 
 @router.get("/{run_id}")
@@ -58,37 +56,44 @@ async def get(thread_id: UUID, run_id: UUID, services: Wired) -> wire.Wire:
     return wire.run(await services.runs.get(str(thread_id), str(run_id)))
 
 
-@router.get("/{run_id}/join", dependencies=[GoesOn])
-async def join(thread_id: UUID, run_id: UUID, services: Wired) -> StreamingResponse:
+@router.delete("/{run_id}", status_code=HTTPStatus.NO_CONTENT)
+async def delete(thread_id: UUID, run_id: UUID, services: Wired) -> None:
+    """Forget an ended run and its events; what it left in the thread's state stays."""
+    await services.runs.delete(str(thread_id), str(run_id))
+
+
+@router.get("/{run_id}/join")
+async def join(thread_id: UUID, run_id: UUID, services: Wired, *, cancel_on_disconnect: bool = False) -> Response:
     """Wait for a run that was accepted before."""
     run = await services.runs.get(str(thread_id), str(run_id))
-    return StreamingResponse(final_values(services, run), media_type="application/json")
+    return awaited(services, run, cancels=cancel_on_disconnect)
 
 
-@router.get("/{run_id}/stream", dependencies=[GoesOn])
+@router.get("/{run_id}/stream")
 async def join_stream(
     thread_id: UUID,
     run_id: UUID,
     services: Wired,
-    stream_mode: Annotated[list[WireMode] | None, Query()] = None,
-    last_event_id: LastEventId = "-1",
-) -> EventSourceResponse:
-    """Stream a run's events after `Last-Event-ID`, from the first one without it; of those the run was asked for."""
+    stream_mode: StreamModes = None,
+    last_event_id: LastEventId = "0",
+    *,
+    cancel_on_disconnect: bool = False,
+) -> Response:
+    """Stream a run's events after `Last-Event-ID`, from the first one without it."""
     run = await services.runs.get(str(thread_id), str(run_id))
-    return sse.stream(
-        services.events,
-        str(thread_id),
-        str(run_id),
-        after="0" if last_event_id == "-1" else last_event_id,
-        modes=[MODES[mode] for mode in stream_mode] if stream_mode else None,
-        headers=_places(run),
-    )
+    return streamed(services, run, cancels=cancel_on_disconnect, after=last_event_id, modes=stream_mode or ())
 
 
-def _places(run: Run) -> dict[str, str]:
-    """Where a client comes back to when its stream breaks off."""
-    return {"Location": f"{_path(run)}/stream", "Content-Location": _path(run)}
-
-
-def _path(run: Run) -> str:
-    return f"/threads/{run.request.thread_id}/runs/{run.request.run_id}"
+@router.post("/{run_id}/cancel")
+async def cancel(
+    thread_id: UUID, run_id: UUID, services: Wired, *, wait: bool = False, action: CancelAction = "interrupt"
+) -> Response:
+    """End a run; that it will end is durable once this returns, and with `wait` it has ended."""
+    run = await services.runs.get(str(thread_id), str(run_id))
+    await cancel_one(services, str(thread_id), str(run_id), action)
+    if not wait:
+        return Response(status_code=HTTPStatus.ACCEPTED)
+    if action == "interrupt":
+        return awaited(services, run)
+    headers = {"Content-Location": path_of(run)}
+    return StreamingResponse(until_forgotten(services, run), media_type="application/json", headers=headers)

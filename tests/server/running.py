@@ -7,13 +7,16 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pytest
 from langgraph_sdk import get_client
+from langgraph_sdk.errors import APIStatusError
 
 PROJECT = Path(__file__).parent / "project" / "langgraph.json"
 _READY = re.compile(r"Motet (?:listens on (?P<url>\S+)|works)")
@@ -91,3 +94,12 @@ async def serving(*arguments: str, data_dir: Path, env: Mapping[str, str] | None
         yield running
     finally:
         await running.stop()
+
+
+@contextmanager
+def refused(status: int, said: str) -> Generator[None]:
+    """The SDK raises for a refusal, by two kinds of exception; this is that status, and its text holds `said`."""
+    with pytest.raises((httpx.HTTPStatusError, APIStatusError)) as caught:
+        yield
+    assert caught.value.response.status_code == status
+    assert said in "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])

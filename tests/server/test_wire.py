@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import httpx
 import pytest
-from langgraph_sdk.errors import APIStatusError
-from tests.server.running import Running
+from tests.server.running import Running, refused
 
 HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}]}
-
-
-@contextmanager
-def refused(status: int, said: str) -> Generator[None]:
-    """The SDK raises for a refusal, by two kinds of exception; this is that status, and its text holds `said`."""
-    with pytest.raises((httpx.HTTPStatusError, APIStatusError)) as caught:
-        yield
-    assert caught.value.response.status_code == status
-    assert said in "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
 
 
 async def _thread(client: Any) -> str:
@@ -247,20 +235,6 @@ async def test_a_joined_stream_is_narrowed_to_the_modes_asked_for(client: Any) -
 
     assert {part.event.partition("|")[0] for part in parts} == {"metadata", "updates"}
     assert any("|" in part.event for part in parts)
-
-
-async def test_cancelling_on_disconnect_is_refused_not_ignored(server: Running, client: Any) -> None:
-    """A client that relies on what isn't there is told."""
-    thread_id = await _thread(client)
-    run = await client.runs.create(thread_id, "echo", input=HELLO)
-
-    async with httpx.AsyncClient(base_url=server.url) as http:
-        path = f"/threads/{thread_id}/runs/{run['run_id']}/join"
-        refusal = await http.get(path, params={"cancel_on_disconnect": "true"})
-        accepted = await http.get(path, params={"cancel_on_disconnect": "false"})
-
-    assert (refusal.status_code, accepted.status_code) == (422, 200)
-    assert "cancel_on_disconnect" in refusal.json()["detail"]
 
 
 async def test_text_that_can_not_be_written_down_is_refused(server: Running, client: Any) -> None:

@@ -100,6 +100,25 @@ def _slow_steps() -> Builder:
     return graph
 
 
+def _three_steps() -> Builder:
+    """One node after the other, each with a checkpoint of its own."""
+    graph = Builder(State)
+    for name in ("a", "b", "c"):
+        graph.add_node(name, _said(name))
+    graph.add_edge(START, "a")
+    graph.add_edge("a", "b")
+    graph.add_edge("b", "c")
+    graph.add_edge("c", END)
+    return graph
+
+
+def _said(name: str) -> Any:
+    async def say(_: State) -> State:
+        return {"log": [name]}
+
+    return say
+
+
 async def _step(state: State) -> State:
     await asyncio.sleep(0.1)
     n = state.get("n", 0) + 1
@@ -113,3 +132,5 @@ ask = _single("ask", _ask).compile()
 two_questions = _two_questions().compile()
 boom = _single("boom", _boom).compile()
 slow = _slow_steps().compile()
+steps = _three_steps().compile()
+outer_ask = _single("inner", _single("ask", _ask).compile()).compile()

@@ -1,0 +1,101 @@
+"""A thread's states: the newest, an older one, all of them; and changing it by hand."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from motet.server import thread_state, wire
+from motet.server.checkpoint_ref import CheckpointId, CheckpointRef, meant
+from motet.server.deps import Authorised, Wired
+from motet.server.thread_state import HistorySearch, StateUpdate
+
+router = APIRouter(prefix="/threads/{thread_id}", dependencies=[Authorised])
+
+Select = list[wire.StateField]
+
+
+class StateQuery(BaseModel):
+    """What of a state."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    subgraphs: bool = False
+    """Whether tasks carry the states of their sub-graphs."""
+    select: Select = []
+
+
+class StateAt(StateQuery):
+    """What of which state."""
+
+    checkpoint: CheckpointRef
+
+
+class HistoryQuery(BaseModel):
+    """A page of a thread's history."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=1_000)] = 10
+    before: CheckpointId | None = None
+
+
+class History(HistorySearch):
+    """Which of a thread's states, and what of them."""
+
+    select: Select = Field(default_factory=list[wire.StateField])
+
+
+@router.get("/state")
+async def newest(thread_id: UUID, services: Wired, asked: Annotated[StateQuery, Query()]) -> wire.Wire:
+    """The thread's newest state, with the tasks and questions that wait."""
+    thread = await services.threads.get(str(thread_id))
+    found = await thread_state.snapshot(services, thread, subgraphs=asked.subgraphs)
+    return wire.selected(wire.state(found, thread.thread_id), asked.select)
+
+
+@router.get("/state/{checkpoint_id}")
+async def at_id(
+    thread_id: UUID, checkpoint_id: CheckpointId, services: Wired, asked: Annotated[StateQuery, Query()]
+) -> wire.Wire:
+    """The thread's state at a checkpoint of the root graph."""
+    thread = await services.threads.get(str(thread_id))
+    at = CheckpointRef(checkpoint_id=checkpoint_id)
+    found = await thread_state.snapshot(services, thread, at, subgraphs=asked.subgraphs)
+    return wire.selected(wire.state(found, thread.thread_id), asked.select)
+
+
+@router.post("/state/checkpoint")
+async def at(thread_id: UUID, body: StateAt, services: Wired) -> wire.Wire:
+    """The thread's state at a checkpoint of any of its graphs."""
+    thread = await services.threads.get(str(thread_id))
+    place = meant(thread.thread_id, body.checkpoint)
+    found = await thread_state.snapshot(services, thread, place, subgraphs=body.subgraphs)
+    return wire.selected(wire.state(found, thread.thread_id), body.select)
+
+
+@router.post("/state")
+async def update(thread_id: UUID, body: StateUpdate, services: Wired) -> wire.Wire:
+    """Change the thread's state by hand, at its newest checkpoint or an older one."""
+    thread = await services.threads.get(str(thread_id))
+    return wire.updated(await thread_state.update(services, thread, body), thread.thread_id)
+
+
+@router.get("/history")
+async def history(thread_id: UUID, services: Wired, asked: Annotated[HistoryQuery, Query()]) -> list[wire.Wire]:
+    """The thread's states, newest first."""
+    thread = await services.threads.get(str(thread_id))
+    before = None if asked.before is None else CheckpointRef(checkpoint_id=asked.before)
+    search = HistorySearch(limit=asked.limit, before=before)
+    return [wire.state(one, thread.thread_id) for one in await thread_state.history(services, thread, search)]
+
+
+@router.post("/history")
+async def search(thread_id: UUID, body: History, services: Wired) -> list[wire.Wire]:
+    """The thread's states that fit, newest first."""
+    thread = await services.threads.get(str(thread_id))
+    found = await thread_state.history(services, thread, body)
+    return [wire.selected(wire.state(one, thread.thread_id), body.select) for one in found]

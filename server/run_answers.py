@@ -1,0 +1,73 @@
+"""How a run is answered to whoever asked for it: its events as a stream, or its values at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from fastapi import Response
+from fastapi.responses import StreamingResponse
+
+from motet.graphs.events import Mode
+from motet.memory.ports import Run
+from motet.server import sse
+from motet.server.leaving import UntilClientLeaves, cancelled
+from motet.server.run_body import MODES, WireMode
+from motet.server.services import Services
+from motet.server.waiting import final_values
+
+
+def path_of(run: Run) -> str:
+    """Where the run is read, whether it has a thread of its own or not."""
+    return f"/threads/{run.request.thread_id}/runs/{run.request.run_id}"
+
+
+def streamed(
+    services: Services,
+    run: Run,
+    *,
+    cancels: bool,
+    after: str = "0",
+    modes: Sequence[WireMode] = (),
+    at: str = "",
+) -> Response:
+    """The run's events as they come, of the modes asked for; by default of those the run was asked for.
+
+    Args:
+        services: where they are read.
+        run: the run.
+        cancels: whether the run is cancelled when the client leaves.
+        after: id of the last event the client has.
+        modes: the stream's modes.
+        at: what the response says it is of, if that isn't `path_of(run)`.
+    """
+    # The clients ask `Location` for the rest; from one that names a thread they also learn whether there is a rest.
+    headers = {"Location": f"{path_of(run)}/stream", "Content-Location": at or path_of(run)}
+    request = run.request
+    response = sse.stream(
+        services.events,
+        request.thread_id,
+        request.run_id,
+        after=after,
+        modes=_modes(run, modes),
+        headers=headers,
+        metrics=services.telemetry.metrics,
+    )
+    return _leaving(services, run, response, cancels=cancels)
+
+
+def awaited(services: Services, run: Run, *, cancels: bool = False) -> Response:
+    """The thread's values at the run's end; blanks until then."""
+    headers = {"Location": f"{path_of(run)}/join", "Content-Location": path_of(run)}
+    response = StreamingResponse(final_values(services, run), media_type="application/json", headers=headers)
+    return _leaving(services, run, response, cancels=cancels)
+
+
+def _leaving(services: Services, run: Run, response: Response, *, cancels: bool) -> Response:
+    return UntilClientLeaves(response, partial(cancelled, services.runs, run)) if cancels else response
+
+
+def _modes(run: Run, asked: Sequence[WireMode]) -> list[Mode] | None:
+    payload = run.request.payload
+    modes: list[Mode] = [MODES[mode] for mode in asked or payload.get("stream_mode", ())]
+    return None if not modes or set(modes) == set(payload["modes"]) else modes
