@@ -1,4 +1,4 @@
-"""What `motet doctor` looks at: the machine, Redis and the settings, as plain findings."""
+"""What `motet doctor` looks at: the machine, Redis, the settings and the runs, as plain findings."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import os
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from motet.errors import InvalidConfig, MotetError, StoreUnavailable
 from motet.memory.redis import health
-from motet.memory.redis.client import address, answering, reached
+from motet.memory.redis.client import Client, address, answering, reached
 from motet.memory.redis.durability import Durability, strict
 from motet.memory.redis.health import Level
+from motet.memory.redis.inspection import Inspection
+from motet.memory.redis.keys import Keys
 from motet.memory.serde import AesCipher
+from motet.server import stuck
+from motet.server.operating import operating
 from motet.server.settings import Settings
 from motet.server.store import redis_url
 
@@ -24,6 +29,9 @@ _FREE_GB = 1.0
 
 _SLOW_MS = 5.0
 """A step of a graph takes several round trips."""
+
+_SKEW_S = 1.0
+"""Clocks that differ more are told; leases and times are all of Redis' own clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +42,13 @@ class Check:
     """What was looked at: Python, data directory, Redis, …"""
     level: Level
     what: str
+    why: str = ""
+    """What must have happened; empty where `what` says all."""
     advice: str = ""
     """What to do; empty if nothing."""
+    thread_id: str = ""
+    """The thread that a finding about runs is about."""
+    run_id: str = ""
     unreachable: bool = False
     """Whether the line says that Redis doesn't answer."""
 
@@ -45,33 +58,83 @@ _NORMAL = Check(about="durability", level="ok", what="normal: a write is answere
 
 async def diagnose(settings: Settings) -> Sequence[Check]:
     """Every check, in a fixed order. Starts the embedded server if Redis is to be that; calls no model."""
-    return [
-        _python(),
-        _data_dir(settings.data_dir),
-        *await _redis(settings),
-        _encryption(settings),
-        _model(settings),
-    ]
+    redis, runs = await _redis(settings)
+    return [_python(), _data_dir(settings.data_dir), *redis, _encryption(settings), _model(settings), *runs]
 
 
-async def _redis(settings: Settings) -> Sequence[Check]:
+async def explain(settings: Settings, thread: str) -> Sequence[Check]:
+    """What one thread does and what is wrong with it; `thread` is its id or how it begins.
+
+    Raises:
+        NotFound, InvalidConfig, StoreUnavailable.
+    """
+    async with operating(settings) as here:
+        found = await stuck.explained(here.inspection, await here.thread(thread), sweep_s=settings.sweep_seconds)
+    return [_check(one, about="thread") for one in found]
+
+
+async def _redis(settings: Settings) -> tuple[Sequence[Check], Sequence[Check]]:
+    """What Redis is like, and what the runs in it do."""
     whose = "the one given" if settings.redis_url else "our own, in the data directory"
     try:
         async with redis_url(settings) as url, reached(url) as client:
             with answering(client):
                 found = await health.look(client)
                 took_ms = await health.round_trip_ms(client)
-            return [
+            server = [
                 Check(about="Redis", level="ok", what=f"{address(client)} ({whose})"),
                 *(Check(about="Redis", level=one.level, what=one.what, advice=one.advice) for one in found),
                 _round_trip(took_ms),
                 await _strict(strict(client)) if settings.durability == "strict" else _NORMAL,
             ]
+            return server, await _runs(client, settings)
     except StoreUnavailable as error:
         advice = "look after it, or set another MOTET_REDIS_URL" if settings.redis_url else "see its log"
-        return [Check(about="Redis", level="error", what=str(error), advice=advice, unreachable=True)]
+        return [Check(about="Redis", level="error", what=str(error), advice=advice, unreachable=True)], []
     except MotetError as error:
-        return [Check(about="Redis", level="error", what=str(error))]
+        return [Check(about="Redis", level="error", what=str(error))], []
+
+
+async def _runs(client: Client, settings: Settings) -> Sequence[Check]:
+    """The clocks, and what doesn't go on; nothing of a Redis that can't be worked with."""
+    inspection = Inspection(client, Keys(settings.tenant))
+    try:
+        clock = await _clock(inspection)
+        found = await stuck.look(inspection, sweep_s=settings.sweep_seconds)
+    except MotetError as error:
+        return [Check(about="runs", level="error", what=str(error))]
+    return [clock, *(_check(one, about="runs") for one in found)]
+
+
+async def _clock(inspection: Inspection) -> Check:
+    before = time.time()
+    theirs = await inspection.now_ms() / 1000
+    return clocks(theirs - (before + time.time()) / 2)
+
+
+def clocks(ahead: float) -> Check:
+    """Redis' clock is `ahead` seconds ahead of this machine's."""
+    if abs(ahead) < _SKEW_S:
+        return Check(about="clock", level="ok", what="this machine's and Redis' agree")
+    return Check(
+        about="clock",
+        level="warning",
+        what=f"Redis' is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's",
+        why="leases and runs' times are all by Redis' clock, so nothing breaks; logs and traces are by this one",
+        advice="synchronise the clocks (NTP), or mind it when you compare times",
+    )
+
+
+def _check(one: stuck.Stuck, *, about: str) -> Check:
+    return Check(
+        about=about,
+        level=one.level,
+        what=one.what,
+        why=one.why,
+        advice=one.advice,
+        thread_id=one.thread_id,
+        run_id=one.run_id,
+    )
 
 
 def _round_trip(median_ms: float) -> Check:

@@ -58,8 +58,11 @@ def test_a_script_reads_a_line_a_check(tmp_path: Path) -> None:
         "durability",
         "encryption",
         "model",
+        "clock",
+        "runs",
     ]
-    assert all(set(check) == {"about", "level", "what", "advice"} for check in checks)
+    fields = {"about", "level", "what", "why", "advice", "thread_id", "run_id"}
+    assert all(set(check) == fields for check in checks)
 
 
 def test_settings_are_told_as_they_are(tmp_path: Path) -> None:
