@@ -1,7 +1,7 @@
 # Every verb sets up what it needs first; a second run of the same verb starts at once.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format lock setup clean
+.PHONY: help demo test test-all chaos check format lock setup clean
 
 # Some systems switch bytecode off for all of Python; imports then cost 6 s instead of 3 s each time. Empty is as good as unset.
 export PYTHONDONTWRITEBYTECODE :=
@@ -28,6 +28,11 @@ test:  ## every test that needs no other engine, no weights and no patience
 test-all:  ## every test there is; ends with what could not be run here, and why
 	@$(call ready,run dev peers)
 	@$(BIN)/python -m pytest -n auto --timeout 900
+
+MINUTES := 20
+chaos:  ## kill, freeze and starve a fleet at random for 20 minutes (MINUTES=, ARGS="--seed N --json") and check what is left
+	@$(call ready,dev)
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(ARGS)
 
 check:  ## lint, format, layers, types, sizes and the other rules of the house
 	@$(call ready,dev)
