@@ -21,7 +21,9 @@ TEST_FILE_LINES = 600
 FUNCTION_LINES = 50
 """Without its docstring."""
 
-LARGER: dict[str, int] = {}
+LARGER: dict[str, int] = {
+    "src/motet/errors.py": 504,  # one tree, drawn in its docstring, in one place
+}
 """What may be larger, as `path` or `path::function`, with its exact size: shrink it and the number must follow."""
 
 ENVIRONMENT_READERS = {
