@@ -30,7 +30,7 @@ QUIET_S = 120.0
 """How long what was accepted may take to end, once nothing is broken any more."""
 RECOVERY_S = 30.0
 """A probe that takes longer than this is a violation by itself."""
-_DISK_MB = 512
+_DISK_MB = 2_000
 
 
 @dataclass(slots=True, kw_only=True)

@@ -45,7 +45,7 @@ async def test_a_server_without_a_file_is_asked_for_its_replica(tmp_path: Path) 
 
         os.kill(replica.process.pid, signal.SIGSTOP)
         with pytest.raises(StoreUnavailable, match=r"was done, but didn't reach a replica \(WAIT\) within 0.05 s"):
-            await scripts.run("thread_create", keys=["a"], args=["{}", "status"])
+            await scripts.run("thread_create", keys=["a"], args=["{}", "[]", "idle", 1, "status"])
 
         assert await client.hget("a", "status") == b"idle"
         await client.aclose()

@@ -19,9 +19,12 @@ from motet.memory.redis.scripts import Scripts
 
 WAITING = Durability(command="WAITAOF", timeout_s=5)
 
+NEW = ["{}", "[]", "idle", 1, "status"]
+"""What `thread_create` is told of a new thread, of which it is to return the status."""
+
 
 async def create(scripts: Scripts, key: str) -> Any:
-    return await scripts.run("thread_create", keys=[key], args=["{}", "status"])
+    return await scripts.run("thread_create", keys=[key], args=NEW)
 
 
 async def reads(admin: Redis) -> int:
@@ -66,7 +69,7 @@ async def test_a_strict_read_waits_for_nothing(tmp_path: Path) -> None:
     """`read` asks for no disk: there is nothing to be written."""
     async with valkey(tmp_path) as server:
         client = await connect(server.url)
-        await Scripts(client, durability=WAITING).read("thread_create", keys=["a"], args=["{}", "status"])
+        await Scripts(client, durability=WAITING).read("thread_create", keys=["a"], args=NEW)
         told = await client.info("commandstats")
         await client.aclose()
     assert "cmdstat_waitaof" not in told

@@ -291,7 +291,7 @@ async def test_no_server_outlives_a_killed_command(redis_url: str, tmp_path: Pat
 
     async with at_terminal("chat", "--config", str(config), env=env) as person:
         await person.sees("you >")
-        assert servers() == 1
+        assert servers() > 0
         person.process.kill()
 
     await wait_until(lambda: servers() == 0, description="the server's end")

@@ -62,7 +62,7 @@ async def test_any_loopback_address_can_be_served(redis_url: str, tmp_path: Path
 
 async def test_a_signal_ends_open_streams_at_once(redis_url: str, tmp_path: Path) -> None:
     """A long run's stream is broken off, so that its client comes back by its last id, and nothing fails."""
-    env = MODEL | {"MOTET_REDIS_URL": redis_url, "MOTET_TENANT": "streams"}
+    env = MODEL | {"MOTET_REDIS_URL": redis_url, "MOTET_TENANT": "streams", "MOTET_DRAIN_SECONDS": "0.5"}
     async with (
         serving("--config", str(ODD), data_dir=tmp_path, env=env) as server,
         httpx.AsyncClient(base_url=server.url) as http,
