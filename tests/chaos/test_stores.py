@@ -71,7 +71,8 @@ async def test_redis_killed_and_started_again(alone: Scene) -> None:
     await alone.quiet()
 
 
-@pytest.mark.parametrize("paused", ["ALL", pytest.param("WRITE", marks=pytest.mark.all)])
+@pytest.mark.all
+@pytest.mark.parametrize("paused", ["ALL", "WRITE"])
 async def test_redis_paused_longer_than_a_lease(alone: Scene, paused: str) -> None:
     """Commands that hang for longer than a lease: whoever goes on, nothing is done or told twice."""
     short = {"MOTET_LEASE_SECONDS": "1.2", "MOTET_HEARTBEAT_SECONDS": "0.3", "MOTET_SWEEP_SECONDS": "0.3"}
@@ -99,6 +100,7 @@ async def test_redis_sleeps(alone: Scene) -> None:
     await alone.quiet()
 
 
+@pytest.mark.all
 async def test_redis_without_memory_refuses_and_loses_nothing(alone: Scene) -> None:
     """While there is no memory, requests get 503 and a run can't go on; afterwards all goes on."""
     server, _ = await alone.fleet.server(), await alone.fleet.worker()
@@ -176,6 +178,7 @@ async def test_a_redis_that_was_emptied_starts_anew(alone: Scene) -> None:
     assert [len(alone.steps(tag)) for _, _, tag in running] == done
 
 
+@pytest.mark.all
 async def test_a_half_open_connection_makes_a_zombie_not_a_hang(alone: Scene) -> None:
     """A worker whose network swallows everything loses its run to another; a server works again once it comes back."""
     server = await alone.fleet.server()
@@ -196,7 +199,8 @@ async def test_a_half_open_connection_makes_a_zombie_not_a_hang(alone: Scene) ->
         assert cut_off.alive
 
 
-@pytest.mark.parametrize("behaviour", ["slow", pytest.param("slice", marks=pytest.mark.all), "reset"])
+@pytest.mark.all
+@pytest.mark.parametrize("behaviour", ["slow", "slice", "reset"])
 async def test_a_bad_network_costs_time_and_nothing_else(alone: Scene, behaviour: str) -> None:
     """Delays, packets of seven bytes and connections that are cut: runs succeed, streams are whole."""
     async with proxy(alone.store.port, delay_s=0.01) as network:

@@ -17,7 +17,12 @@ from tests.support import wait_until
 
 from motet.failpoints import NAMES
 
-WORKERS_POINTS = sorted(name for name in NAMES if not name.startswith(("create.", "claim.before")))
+WORKERS_POINTS = [
+    name if name in {"writes.before", "effect.called", "finish.after"} else pytest.param(name, marks=pytest.mark.all)
+    for name in sorted(NAMES)
+    if not name.startswith(("create.", "claim.before"))
+]
+"""writes.before stands between the model's reply and its checkpoint."""
 SHORT = {"MOTET_LEASE_SECONDS": "1.2", "MOTET_HEARTBEAT_SECONDS": "0.3", "MOTET_SWEEP_SECONDS": "0.3"}
 
 
@@ -133,7 +138,12 @@ async def test_a_blocked_loop_keeps_its_lease_and_is_seen(on: Scene) -> None:
 
 @pytest.mark.parametrize(
     ("how", "spent"),
-    [("exit", 2), pytest.param("memory", 1, marks=pytest.mark.all), ("recursion", 1), ("state", 1)],
+    [
+        ("exit", 2),
+        pytest.param("memory", 1, marks=pytest.mark.all),
+        pytest.param("recursion", 1, marks=pytest.mark.all),
+        ("state", 1),
+    ],
 )
 async def test_poison_ends_as_an_error_and_its_neighbours_succeed(on: Scene, how: str, spent: int) -> None:
     """What kills its worker again and again ends with a reason; it costs runs beside it one attempt at most."""

@@ -99,7 +99,10 @@ def _blocks(kind: str, key: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 _BLOCKS = st.one_of(
-    st.text(max_size=5), st.lists(_blocks("text", "text") | _blocks("reasoning", "reasoning"), max_size=2)
+    st.text(max_size=5),
+    st.lists(
+        _blocks("text", "text") | _blocks("reasoning", "reasoning"), max_size=2, unique_by=lambda one: one["index"]
+    ),
 )
 _CALLS = st.lists(
     st.builds(
@@ -107,6 +110,7 @@ _CALLS = st.lists(
         st.sampled_from([None, "find"]), st.text('{}":a,', max_size=4), st.integers(0, 2),
     ),
     max_size=2,
+    unique_by=lambda call: call["index"],
 )  # fmt: skip
 _USAGE = st.none() | st.builds(
     lambda a, b: {"input_tokens": a, "output_tokens": b, "total_tokens": a + b}, st.integers(0, 9), st.integers(0, 9)

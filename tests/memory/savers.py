@@ -136,7 +136,9 @@ async def commands_of(url: str, act: Callable[[], Awaitable[object]], client: Re
 
 def warnings_in(caplog: pytest.LogCaptureFixture) -> Sequence[str]:
     """Warnings of two writers."""
-    return [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    return [
+        one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING and one.name.startswith("motet")
+    ]
 
 
 def asking(saver: RedisCheckpointer | Literal[True] | None, *, question: str = "?") -> CompiledStateGraph[Log]:

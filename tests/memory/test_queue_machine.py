@@ -526,7 +526,7 @@ def test_the_model_keeps_its_own_promises() -> None:
 
 def test_redis_does_what_the_model_does(redis_url: str) -> None:
     """After each of many steps, threads, runs, events and hints are as the model has them."""
-    _run_machine(type("QueueHere", (QueueOnRedis,), {"url": redis_url}), max_examples=45, stateful_step_count=40)
+    _run_machine(type("QueueHere", (QueueOnRedis,), {"url": redis_url}), max_examples=15, stateful_step_count=40)
 
 
 @pytest.mark.all

@@ -251,6 +251,7 @@ async def test_without_a_process_of_its_own_a_run_is_worked_all_the_same(crowd: 
     assert crowd.worker.process_of(after[0]) == crowd.worker.running.process.pid
 
 
+@pytest.mark.all
 async def test_a_process_of_its_own_ends_with_its_worker(redis_url: str, tmp_path: Path) -> None:
     """A worker that is told to stop gives the run back at once; one that is killed takes the process with it."""
     async with _place(redis_url, tmp_path) as place:

@@ -261,6 +261,7 @@ async def replica(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> A
         yield running
 
 
+@pytest.mark.all
 async def test_a_client_cut_at_every_event_goes_on_at_another_server(
     server: Running, replica: Running, client: Any
 ) -> None:
