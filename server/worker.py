@@ -16,6 +16,7 @@ from motet.server.attempt import Attempt
 from motet.server.beating import Beats
 from motet.server.isolation import Isolation
 from motet.server.pool import Underway
+from motet.server.process import settled
 from motet.server.services import Services
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,8 @@ async def working(services: Services, at_once: int) -> AsyncGenerator[None]:
         sweeper = asyncio.create_task(_sweep_forever(services))
         try:
             async with services.pool.working(begin, at_once=at_once, grace_s=settings.drain_seconds):
-                yield
+                with settled():
+                    yield
         finally:
             sweeper.cancel()
             await asyncio.gather(sweeper, return_exceptions=True)
