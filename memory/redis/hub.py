@@ -207,7 +207,7 @@ class Hub:
             async with self._client.pipeline(transaction=False) as pipe:
                 for feed in feeds:
                     stream = self._keys.events(feed.thread_id, feed.run_id)
-                    pipe.xrange(stream, min=f"({feed.last[0]}-{feed.last[1]}", count=_READ)
+                    pipe.xrange(stream, min=_after(feed.last), count=_READ)
                 answers = await pipe.execute()
             for feed, answer in zip(feeds, answers, strict=True):
                 if answer:
@@ -229,12 +229,21 @@ class Hub:
                     pipe.hmget(self._keys.run(feed.thread_id, feed.run_id), STATE)
                 answers = await pipe.execute()
             for feed, answer in zip(feeds, answers, strict=True):
-                self._seen(feed, *standing(answer))
+                status, last = standing(answer)
+                if status is None:
+                    await self._last_words(feed)
+                else:
+                    self._seen(feed, status, last)
 
-    def _seen(self, feed: Feed, status: str | None, last: Place) -> None:
-        if status is None:
-            self._end(feed)
-        elif feed.last != last:
+    async def _last_words(self, feed: Feed) -> None:
+        """What a run left whose record is gone: one that was rolled back has its last event in the stream."""
+        stream = self._keys.events(feed.thread_id, feed.run_id)
+        while not feed.over and (left := await self._client.xrange(stream, min=_after(feed.last), count=_READ)):
+            feed.add(stored(left))
+        self._end(feed)
+
+    def _seen(self, feed: Feed, status: str, last: Place) -> None:
+        if feed.last != last:
             self._stir(feed)
         elif status not in WORKED:
             self._end(feed)
@@ -274,6 +283,10 @@ def stored(entries: Any) -> list[StoredEvent]:
         StoredEvent(event_id=event_id.decode(), name=fields[b"name"].decode(), data=fields[b"data"])
         for event_id, fields in entries
     ]
+
+
+def _after(last: Place) -> str:
+    return f"({last[0]}-{last[1]}"
 
 
 def _parts(feeds: Sequence[Feed]) -> Iterator[Sequence[Feed]]:

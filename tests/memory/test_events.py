@@ -329,3 +329,25 @@ async def test_nothing_is_left_when_nobody_reads(redis: Redis, keys: Keys) -> No
 async def _subscribers(redis: Redis, channel: str, wanted: int) -> bool:
     ((_, count),) = await redis.pubsub_numsub(channel)
     return count == wanted
+
+
+async def test_a_run_that_is_rolled_back_tells_its_readers_the_end(life: Life) -> None:
+    """The last event reaches whoever reads, though word of it is lost and the run's record is gone before."""
+    stream = await Stream(life.redis, life.keys).begin()
+    await stream.add(b"1")
+    seen: list[str] = []
+
+    async def read() -> None:
+        async for event in life.events.read(stream.thread_id, stream.run_id):
+            seen.append(event.name)  # noqa: PERF401 - the list is looked at while it grows
+
+    reading = asyncio.create_task(read())
+    await wait_until(lambda: seen == ["e"], description="the reader waits for more")
+    async with life.redis.pipeline(transaction=True) as pipe:
+        pipe.xadd(stream.name, {"name": END, "data": b"{}"}, id="99999999999999-2")
+        pipe.delete(stream.record)
+        pipe.expire(stream.name, 60)
+        await pipe.execute()
+
+    await asyncio.wait_for(reading, 10)
+    assert seen == ["e", END]
