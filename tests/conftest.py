@@ -73,13 +73,13 @@ async def redis(redis_url: str, keys: Keys) -> AsyncGenerator[Redis]:
 
 
 async def leaked_keys(client: Redis, keys: Keys) -> list[str]:
-    """Names of keys that live for ever though neither a thread nor a corpus owns them."""
+    """Names of keys that live for ever though neither a thread nor a corpus owns them, and that are still there."""
     found = [bytes(name).decode() async for name in client.scan_iter(match=f"{keys.prefix}:*", count=1000)]
     owners = {name.partition("}:")[0] + "}" for name in found if name.endswith(("}:thread", "}:cp:ids", "}:corpus"))}
     return [
         name
         for name in found
-        if not _is_owned(name, owners) and await client.ttl(name) < 0 and not await _names_threads(client, name, keys)
+        if not _is_owned(name, owners) and await client.ttl(name) == -1 and not await _names_threads(client, name, keys)
     ]
 
 
