@@ -163,7 +163,7 @@ async def measured(rounds: int, *, scale: float, long: bool) -> list[Figure]:
     return found
 
 
-def show(found: Sequence[Figure]) -> bool:
+def show(console: Console, found: Sequence[Figure]) -> bool:
     """Print the figures; whether all targets are met."""
     table = Table("what", "measured", "target", "", "beside")
     for one in found:
@@ -186,7 +186,7 @@ def main() -> None:
     found = asyncio.run(measured(told.rounds, scale=0.1 if told.quick else 1.0, long=told.long))
     if told.json:
         told.json.write_text(json.dumps([asdict(one) for one in found]), encoding="utf-8")
-    if not show(found):
+    if not show(console, found):
         sys.exit(1)
 
 

@@ -12,13 +12,13 @@ from motet.errors import MotetError
 from motet.memory.ports import Claimed
 from motet.observability import langsmith
 from motet.server.attempt import Attempt
-from motet.server.beating import Beats
 from motet.server.claimed_json import claimed_from_json
 from motet.server.contained import contain_tasks
 from motet.server.isolation import DRAIN, LEAVE
 from motet.server.run_memory import limit_memory
 from motet.server.services import opened
 from motet.server.settings import Settings
+from motet.server.worker import beating
 
 logger = logging.getLogger(__name__)
 
@@ -49,12 +49,7 @@ async def _work(settings: Settings, config: Path | None, workspace: Path | None,
         loop.add_signal_handler(number, task.cancel)
     async with (
         opened(settings, config=config, workspace=workspace, progress=_quietly) as services,
-        Beats(
-            services.open_runs,
-            heartbeat_s=settings.heartbeat_seconds,
-            lease_s=settings.lease_seconds,
-            lagged=services.telemetry.metrics.loop_lag,
-        ) as beats,
+        beating(services) as beats,
     ):
         attempt = Attempt(services, claimed)
         loop.add_signal_handler(DRAIN, attempt.drain)

@@ -49,7 +49,7 @@ async def working(services: Services, at_once: int) -> AsyncGenerator[None]:
                 return _Isolated(services, services.isolation, claimed, beats)
         return _Beaten(services, claimed, beats)
 
-    async with _beating(services) as beats:
+    async with beating(services) as beats:
         sweeper = asyncio.create_task(_sweep_forever(services))
         try:
             async with services.pool.working(begin, at_once=at_once, grace_s=settings.drain_seconds):
@@ -61,7 +61,8 @@ async def working(services: Services, at_once: int) -> AsyncGenerator[None]:
             await langsmith.flush()
 
 
-def _beating(services: Services) -> Beats:
+def beating(services: Services) -> Beats:
+    """What beats for the runs of a process, on a connection of its own."""
     return Beats(
         services.open_runs,
         heartbeat_s=services.settings.heartbeat_seconds,

@@ -122,7 +122,7 @@ class RedisRuns:
     async def create(
         self, request: RunRequest, *, new_thread: Json | None = None, worker: str | None = None
     ) -> Accepted:
-        """See `RunLifecycle.create`. One round trip, two in front of others that are interrupted or rolled back.
+        """See `RunLifecycle.create`. One round trip; two more, to see and to signal, where others are interrupted.
 
         An answer that is queued and rolled back waits again, and the new run behind it.
 
