@@ -128,9 +128,9 @@ def judged(thread: ThreadState, *, sweep_s: float) -> Iterator[Stuck]:
             yield Stuck(
                 kind="not listed",
                 level="error",
-                what=f"run {run.run_id} is {run.status}, and no sweep looks at it: if its worker is lost it stays so",
+                what=f"run {run.run_id} is {run.status}, and no sweep looks at it before the next walk over all threads",
                 why="the list of runs that haven't ended is written before the run: Redis lost a part of its data",
-                advice=f"motet runs cancel {run.run_id}, then motet runs retry {run.run_id}",
+                advice="a server or worker makes that walk every ten minutes; if none lives, start one",
                 thread_id=run.thread_id,
                 run_id=run.run_id,
             )
