@@ -128,7 +128,7 @@ def judged(thread: ThreadState, *, sweep_s: float) -> Iterator[Stuck]:
             yield Stuck(
                 kind="not listed",
                 level="error",
-                what=f"run {run.run_id} is {run.status}, and no sweep looks at it before the next walk over all threads",
+                what=f"run {run.run_id} is {run.status}, and no sweep looks at it before the next walk over threads",
                 why="the list of runs that haven't ended is written before the run: Redis lost a part of its data",
                 advice="a server or worker makes that walk every ten minutes; if none lives, start one",
                 thread_id=run.thread_id,
