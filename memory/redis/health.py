@@ -205,7 +205,10 @@ def _disk(told: Told) -> Finding | None:
     advice = "make room on its disk or repair it; its log says more"
     if told.get("aof_last_write_status", "ok") != "ok":
         return Finding(
-            level="error", what="it can't write to its append-only file and refuses every write", advice=advice
+            level="error",
+            what="it can't write to its append-only file and refuses every write",
+            advice=f"{advice}. Then BGREWRITEAOF at once (our own Redis does so by itself): Valkey, and Redis since 7, "
+            "may have left a gap in the file, with which they don't start again",
         )
     if told.get("rdb_last_bgsave_status", "ok") != "ok":
         return Finding(level="warning", what="its last snapshot failed; it may refuse every write", advice=advice)

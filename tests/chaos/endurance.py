@@ -16,7 +16,7 @@ from tests.chaos.checker import Evidence, violations
 from tests.chaos.client import Client, client
 from tests.chaos.disk import NoSmallDisk, small_disk
 from tests.chaos.dump import Dump, dump, effects_of
-from tests.chaos.faults import FAULTS, Fault, Harm, fill_disk
+from tests.chaos.faults import FAULTS, OF_A_DISK, Fault, Harm
 from tests.chaos.fleet import Child, Fleet, Store, store
 from tests.chaos.history import History
 from tests.chaos.proxy import proxy
@@ -86,6 +86,8 @@ async def endure(folder: Path, *, seconds: float, seed: int, visitors: int = 5, 
             tell("waiting until all is quiet")
         await _conclude(running, crews, report)
         report.kills = harm.kills
+        report.notes += [f"mended by a start: {one.file.name}, {one.zeros} bytes of zeros" for one in running.mended]
+        report.notes.append(f"{running.rewrites} files with a gap written anew")
         report.deaths = sum(crew.restarts for crew in crews)
     report.seconds = time.monotonic() - begun
     return report
@@ -166,7 +168,7 @@ async def _background(crews: Sequence[Crew], chance: random.Random, visitors: in
 
 async def _break(harm: Harm, crew: Crew, report: Report, seconds: float, tell: Callable[[str], None]) -> None:
     until = time.monotonic() + seconds
-    faults = {fault: weight for fault, weight in FAULTS.items() if harm.disk is not None or fault is not fill_disk}
+    faults = {fault: weight for fault, weight in FAULTS.items() if harm.disk is not None or fault not in OF_A_DISK}
     pending: list[Fault] = list(faults)
     harm.chance.shuffle(pending)
     while time.monotonic() < until:

@@ -14,6 +14,9 @@ import pytest
 from tests.memory.servers import valkey
 from tests.support import free_port
 
+from motet.memory.redis.client import connected
+from motet.memory.redis.embedded import EmbeddedRedis
+
 
 def doctor(data_dir: Path, *arguments: str, **settings: str) -> tuple[int, str]:
     """Exit code and output, errors included, under these settings and none of the environment's."""
@@ -87,6 +90,30 @@ def test_a_redis_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
     assert f"redis://127.0.0.1:{port}/0 is not available" in out
     assert "hunter2" not in out
     assert "model" in out
+
+
+async def test_a_damaged_file_of_our_own_redis_is_explained(tmp_path: Path) -> None:
+    """Exit code 4: which file, what to do, where the rest is; what a repair left is told as long as it's there."""
+    async with EmbeddedRedis(tmp_path) as url, connected(url) as client:
+        await client.set("some", "thing")
+    (file,) = (tmp_path / "redis" / "appendonlydir").glob("*.incr.aof")
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"rubbish")
+    code, checks = told(tmp_path)
+    (damaged,) = [check for check in checks if check["about"] == "Redis"]
+
+    assert code == 4
+    assert f"append-only file {file} is damaged at byte {len(whole)}: 7 bytes can't be read" in damaged["what"]
+    assert f"mv {file}.mended {file}" in damaged["what"]
+    assert str(tmp_path / "redis" / "redis.log") in damaged["advice"]
+
+    file.write_bytes(whole)
+    code, checks = told(tmp_path)
+
+    assert code == 0
+    assert [check["what"] for check in checks if check["level"] == "warning"] == [
+        f"{file}.mended, 0.0 MB, is left of the repair of our own Redis' file"
+    ]
 
 
 async def test_what_can_be_lost_is_a_warning(tmp_path: Path) -> None:
