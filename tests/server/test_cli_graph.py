@@ -69,7 +69,8 @@ def test_a_workspace_with_nothing_to_ask_about_has_no_graphs(tmp_path: Path) -> 
 
 async def test_a_projects_graph_is_drawn(bare: Mapping[str, str]) -> None:
     """With --config the project's graphs are there, and sub-graphs are opened."""
-    code, said, _ = await without_terminal("graph", "show", "nested", "--config", str(PROJECT), "--json", env=bare)
+    arguments = ("show", "nested", "--config", str(PROJECT), "--json")
+    code, said, _ = await without_terminal("graph", *arguments, env=bare, fresh=True)
     drawn = json.loads(said)
 
     assert code == 0

@@ -285,7 +285,7 @@ async def test_a_question_is_answered_and_not_tried_again(life: Life, env: Mappi
 async def test_without_redis_the_exit_code_is_4(env: Mapping[str, str]) -> None:
     """A line says that it can't be reached."""
     gone = {**env, "MOTET_REDIS_URL": f"redis://127.0.0.1:{free_port()}"}
-    code, _, complained = await without_terminal("runs", "list", env=gone)
+    code, _, complained = await without_terminal("runs", "list", env=gone, fresh=True)
 
     assert code == 4
     assert "is not available" in complained

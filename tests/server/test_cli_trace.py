@@ -57,7 +57,7 @@ async def test_a_failure_is_drawn(client: Any, env: Mapping[str, str]) -> None:
 async def test_machines_get_the_whole_tree(client: Any, env: Mapping[str, str]) -> None:
     """--json gives one object with all that is known."""
     run_id = await ended_run(client, "nested")
-    code, said, _ = await without_terminal("trace", "show", run_id, "--json", env=env)
+    code, said, _ = await without_terminal("trace", "show", run_id, "--json", env=env, fresh=True)
     tree = json.loads(said)
 
     assert code == 0

@@ -91,7 +91,7 @@ async def test_said_once_known_in_the_next_conversation(served: Served) -> None:
     [memory_id] = re.findall(r"motet memory forget ([0-9a-f]{8}) --user", answer)
     assert await served.say("What currency do I report in?", user=ann) == "You had me remember: “I report in euros”."
 
-    code, table, _ = await served.motet("list", "--user", ann)
+    code, table, _ = await without_terminal("memory", "list", "--user", ann, env=served.env, fresh=True)
     assert code == 0
     assert re.search(rf"{memory_id}\s+I report in euros\s+\d{{4}}-\d\d-\d\d \d\d:\d\d", table)
     assert re.search(r"[0-9a-f-]{20,}\s+person\n", table)

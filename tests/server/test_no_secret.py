@@ -7,7 +7,6 @@ theirs, and they get it back as they wrote it.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.observability.receiver import receiving
 from tests.server.leaky import canaries
 from tests.server.openai_server import OpenAIServer, openai_server
 from tests.server.running import environment, serving
+from tests.server.typing_person import without_terminal
 from tests.support import wait_until
 
 LEAKY = Path(__file__).parent / "leaky" / "langgraph.json"
@@ -112,13 +112,9 @@ async def _refused(http: httpx.AsyncClient, sinks: Sinks) -> None:
 
 
 async def _trace(run_id: str, env: dict[str, str]) -> str:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "motet.server", "trace", "show", run_id, "--json",
-        env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    output, _ = await asyncio.wait_for(process.communicate(), 30)
-    assert process.returncode == 0, output.decode()
-    return output.decode()
+    code, said, complained = await without_terminal("trace", "show", run_id, "--json", env=env)
+    assert code == 0, complained
+    return said + complained
 
 
 def found(text: str | bytes, wanted: Sequence[str] = canaries.ALL) -> list[str]:

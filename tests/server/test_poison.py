@@ -53,8 +53,9 @@ class Worker:
         return [int(line.split()[0]) for line in self._lines() if line.split()[2] == thread_id][-1]
 
     def left(self) -> set[int]:
-        """Of the processes that it worked in, and theirs, those that live."""
-        return {pid for pair in self.seen() for pid in pair if _lives(pid)} - {os.getpid()}
+        """Of the processes that it worked in, and theirs, those that live; not who started it."""
+        starters = {parent for pid, parent in self.seen() if pid == self.running.process.pid}
+        return {pid for pair in self.seen() for pid in pair if _lives(pid)} - starters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,6 +16,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from langgraph_sdk.errors import AuthenticationError
+from tests import warm
 from tests.server.running import PROJECT, environment, serving, start
 from tests.support import wait_until
 
@@ -28,10 +28,7 @@ HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}]}
 
 async def _refusal(*arguments: str, data_dir: Path, env: dict[str, str] | None = None) -> tuple[int, str]:
     """Exit code and output of a `motet` that must not start."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "motet.server", *arguments, env=environment(data_dir, env),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
+    process = await warm.start(arguments, environment(data_dir, env))
     output, _ = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode is not None
     return process.returncode, output.decode()
@@ -228,11 +225,8 @@ async def test_a_process_that_still_starts_ends_when_it_is_told_to(
             "OPENAI_API_KEY": "k", "MOTET_EMBEDDINGS": "openai:none",
             "MOTET_EMBEDDINGS_BASE_URL": f"http://127.0.0.1:{deaf.getsockname()[1]}/v1",
         }  # fmt: skip
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "motet.server", command, "--workspace", str(folder),
-            *(("--port", "0") if command == "serve" else ()),
-            env=environment(tmp_path, env), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
+        arguments = [command, "--workspace", str(folder), *(("--port", "0") if command == "serve" else ())]
+        process = await warm.start(arguments, environment(tmp_path, env))
         assert process.stdout is not None
         async with asyncio.timeout(40):
             while b"embedding passages" not in await process.stdout.readline():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import pytest
 import pytest_asyncio
 from tests.observability.receiver import Receiver, receiving
 from tests.server.running import PROJECT, Running, environment, start
+from tests.server.typing_person import without_terminal
 from tests.support import wait_until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -108,11 +108,8 @@ async def _metrics_with(http: httpx.AsyncClient, wanted: str) -> httpx.Response:
 
 
 async def _motet(*arguments: str, env: dict[str, str]) -> Any:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "motet.server", *arguments, env=env, stdout=asyncio.subprocess.PIPE
-    )
-    output, _ = await asyncio.wait_for(process.communicate(), 30)
-    assert process.returncode == 0
+    code, output, _ = await without_terminal(*arguments, env=env)
+    assert code == 0
     return orjson.loads(output)
 
 

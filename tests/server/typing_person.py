@@ -11,21 +11,25 @@ import signal
 import struct
 import sys
 import termios
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
+from tests import warm
 from tests.support import wait_until
 
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|[\x01\x02\x07]")
 _ROWS, _COLUMNS = 50, 100
-_UNMUTED = ("env", "--default-signal=INT")
+_FRESH = ("env", "--default-signal=INT", sys.executable, "-m", "motet.server")
 """A terminal's programs hear Ctrl-C; those of a job in the background, as which tests may run, are born deaf to it."""
+
+Process = asyncio.subprocess.Process | warm.Process
 
 
 class Person:
     """Sees what the command wrote and types lines to it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, terminal: int) -> None:
+    def __init__(self, process: Process, terminal: int) -> None:
         self.process = process
         self._terminal = terminal
         self._raw = bytearray()
@@ -65,14 +69,20 @@ class Person:
 
 
 @asynccontextmanager
-async def at_terminal(*arguments: str, env: Mapping[str, str]) -> AsyncGenerator[Person]:
-    """Run `motet ARGUMENTS` on a terminal of its own; killed at the end if it still runs."""
+async def at_terminal(*arguments: str, env: Mapping[str, str], fresh: bool = False) -> AsyncGenerator[Person]:
+    """Run `motet ARGUMENTS` on a terminal of its own; killed at the end if it still runs.
+
+    `fresh`: in a Python of its own, as a person does.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
-    process = await asyncio.create_subprocess_exec(
-        *_UNMUTED, sys.executable, "-m", "motet.server", *arguments,
-        stdin=theirs, stdout=theirs, stderr=theirs, env={**env, "TERM": "xterm-256color"}, start_new_session=True,
-    )  # fmt: skip
+    env = {**env, "TERM": "xterm-256color"}
+    if fresh:
+        process = await asyncio.create_subprocess_exec(
+            *_FRESH, *arguments, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        )
+    else:
+        process = await warm.start(arguments, env, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     person = Person(process, ours)
     asyncio.get_running_loop().add_reader(ours, person.reads)
@@ -86,12 +96,16 @@ async def at_terminal(*arguments: str, env: Mapping[str, str]) -> AsyncGenerator
         os.close(ours)
 
 
-async def without_terminal(*arguments: str, env: Mapping[str, str], timeout_s: float = 40) -> tuple[int, str, str]:
-    """Run `motet ARGUMENTS` with nobody at the terminal: exit code, output, errors."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "motet.server", *arguments,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=env,
-    )  # fmt: skip
+async def without_terminal(
+    *arguments: str, env: Mapping[str, str], timeout_s: float = 40, fresh: bool = False
+) -> tuple[int, str, str]:
+    """Run `motet ARGUMENTS` with nobody at the terminal: exit code, output, errors. `fresh`: as `at_terminal`."""
+    if fresh:
+        process = await asyncio.create_subprocess_exec(
+            *_FRESH, *arguments, env=env, stdin=DEVNULL, stdout=PIPE, stderr=PIPE
+        )
+    else:
+        process = await warm.start(arguments, env, stdout=PIPE, stderr=PIPE)
     try:
         said, complained = await asyncio.wait_for(process.communicate(), timeout_s)
     finally:
