@@ -8,7 +8,7 @@ from functools import partial
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
-from motet.graphs.events import Mode
+from motet.graphs.events import MESSAGE_FORMS, Mode
 from motet.memory.ports import Run
 from motet.server import sse
 from motet.server.leaving import UntilClientLeaves, cancelled
@@ -56,10 +56,13 @@ def streamed(
     return _leaving(services, run, response, cancels=cancels)
 
 
-def awaited(services: Services, run: Run, *, cancels: bool = False) -> Response:
-    """The thread's values at the run's end; blanks until then."""
+async def awaited(services: Services, run: Run, *, cancels: bool = False) -> Response:
+    """The thread's values at the run's end; blanks until then, if that takes long."""
     headers = {"Location": f"{path_of(run)}/join", "Content-Location": path_of(run)}
-    response = StreamingResponse(final_values(services, run), media_type="application/json", headers=headers)
+    values = await final_values(services, run)
+    if isinstance(values, bytes):
+        return Response(values, media_type="application/json", headers=headers)
+    response = StreamingResponse(values, media_type="application/json", headers=headers)
     return _leaving(services, run, response, cancels=cancels)
 
 
@@ -70,4 +73,6 @@ def _leaving(services: Services, run: Run, response: Response, *, cancels: bool)
 def _modes(run: Run, asked: Sequence[WireMode]) -> list[Mode] | None:
     payload = run.request.payload
     modes: list[Mode] = [MODES[mode] for mode in asked or payload.get("stream_mode", ())]
-    return None if not modes or set(modes) == set(payload["modes"]) else modes
+    if not modes or set(modes) == set(payload["modes"]):
+        return None
+    return [*modes, *MESSAGE_FORMS] if "messages/partial" in modes else modes

@@ -1,4 +1,4 @@
-"""Answers a `wait`: blank lines while the run works, then the run's final values."""
+"""Answers a `wait`: the run's final values at once, or blank lines while the run works, and then those."""
 
 from __future__ import annotations
 
@@ -20,24 +20,39 @@ from motet.server.services import Services
 
 KEEPALIVE_S = 5.0
 
+_SOON_S = 0.05
+"""A client that waits longer learns by the headers, before the answer, where to ask again if its connection breaks."""
 
-async def final_values(services: Services, run: Run) -> AsyncIterator[bytes]:
-    """A newline every five seconds, so that no proxy gives up, then one JSON object.
+
+async def final_values(services: Services, run: Run) -> bytes | AsyncIterator[bytes]:
+    """One JSON object: whole if the run ends soon; else a newline every five seconds, so that no proxy gives up, first.
 
     The object holds the run's last values; `__interrupt__` beside them when a decision is waited for; `__error__`
     alone when the run failed. JSON allows the blanks before it.
     """
-    answering = asyncio.create_task(_answer(services, run))
+    try:
+        async with asyncio.timeout(_SOON_S):
+            return await _said(services, run)
+    except TimeoutError:
+        return _kept_alive(services, run)
+
+
+async def _kept_alive(services: Services, run: Run) -> AsyncIterator[bytes]:
+    answering = asyncio.create_task(_said(services, run))
     try:
         while not (await asyncio.wait({answering}, timeout=KEEPALIVE_S))[0]:
             yield b"\n"
-        try:
-            yield await answering
-        except MotetError as error:
-            # The status line is long gone: what fails now can only be said in the body.
-            yield to_json({"__error__": wire.error(error)})
+        yield answering.result()
     finally:
         answering.cancel()
+
+
+async def _said(services: Services, run: Run) -> bytes:
+    """The answer, or what is wrong: the run was accepted, so that can only be said in the body."""
+    try:
+        return await _answer(services, run)
+    except MotetError as error:
+        return to_json({"__error__": wire.error(error)})
 
 
 async def _answer(services: Services, run: Run) -> bytes:
@@ -91,5 +106,6 @@ async def _values(services: Services, run: Run) -> Any:
     if run.status == "interrupted" and snapshot.interrupts:
         # A function's values can be anything; beside what waits only an object's have a place.
         kept = cast("wire.Wire", values) if isinstance(values, dict) else {}
-        return {**kept, "__interrupt__": [wire.interrupt(one) for one in snapshot.interrupts]}
+        shape = services.settings.approval_shape
+        return {**kept, "__interrupt__": [wire.interrupt(one, shape) for one in snapshot.interrupts]}
     return values

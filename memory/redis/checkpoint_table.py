@@ -5,7 +5,7 @@ What a script refuses comes out as an error here; what it means to LangGraph is 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self, cast
@@ -16,6 +16,7 @@ from redis.exceptions import ResponseError
 
 from motet.errors import DataDamaged, InvalidInput, StaleClaim, shortened
 from motet.memory.ports import Claim
+from motet.memory.redis.checkpoint_values import Content
 from motet.memory.redis.client import answering
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.scripts import Argument, Scripts
@@ -93,6 +94,8 @@ class Page(NamedTuple):
 class Write(NamedTuple):
     """A pending write."""
 
+    on: str
+    """Id of the checkpoint on top of which it was written."""
     task_path: str
     task_id: str
     idx: int
@@ -101,8 +104,8 @@ class Write(NamedTuple):
 
     @classmethod
     def of(cls, stored: bytes) -> Self:
-        _, _, task, index, path, channel, value = stored.split(b"\0", 6)
-        return cls(path.decode(), task.decode(), int(index), channel.decode(), value)
+        _, on, task, index, path, channel, value = stored.split(b"\0", 6)
+        return cls(on.decode(), path.decode(), task.decode(), int(index), channel.decode(), value)
 
 
 @contextmanager
@@ -130,12 +133,12 @@ class Table:
         claim: Claim | None,
         place: Place,
         record: Record,
-        values: Mapping[str, bytes],
-        parts: Parts,
+        content: Content,
         *,
+        writes: Sequence[Write],
         follows: bool,
     ) -> tuple[str, bool] | None:
-        """Record a checkpoint whole; None if parts lack. One round trip. Raises StaleClaim.
+        """Record a checkpoint whole, and `writes` before it; None if parts lack. One round trip. Raises StaleClaim.
 
         `follows`: the parent is believed to be the newest. What comes back is the newest id if that is so and it
         isn't the parent, else ""; and whether this is the run's first checkpoint that the thread has.
@@ -143,26 +146,19 @@ class Table:
         args: list[Argument] = [
             *(_epoch(claim, place.thread_id), self._ttl, place.namespace, record.id, record.parent, record.checkpoint),
             *(record.metadata, record.run_id, "\0".join(record.walked), int(follows)),
-            *(len(record.refs), *record.refs, len(values)),
+            *(len(writes), *_rows(place, writes)),
+            *(len(record.refs), *record.refs, len(content.values)),
         ]
-        for stored in (*values.items(), *parts.items()):
+        for stored in (*content.values.items(), *content.parts.items()):
             args += stored
         outcome = await self._run("checkpoint_put", place.thread_id, args)
         if outcome[0] == b"stale":
             raise _stale(claim)
         return (outcome[1].decode(), bool(outcome[2])) if outcome[0] == b"ok" else None
 
-    async def put_writes(
-        self, claim: Claim | None, place: Place, id: str, writes: Sequence[Write], *, run_id: str
-    ) -> None:
-        """Record what a task of a run wrote on top of a checkpoint. One round trip. Raises StaleClaim."""
-        args: list[Argument] = [_epoch(claim, place.thread_id), self._ttl, run_id, f"{place.namespace}\0{id}"]
-        for write in writes:
-            args += [
-                f"{write.task_id}\0{write.idx}",
-                write.idx,
-                b"%b\0%b\0%b" % (write.task_path.encode(), write.channel.encode(), write.value),
-            ]
+    async def put_writes(self, claim: Claim | None, place: Place, writes: Sequence[Write], *, run_id: str) -> None:
+        """Record what tasks of a run wrote on top of checkpoints. One round trip. Raises StaleClaim."""
+        args = [_epoch(claim, place.thread_id), self._ttl, run_id, *_rows(place, writes)]
         if not await self._run("checkpoint_put_writes", place.thread_id, args):
             raise _stale(claim)
 
@@ -304,6 +300,15 @@ def named(field: str, name: str) -> str:
     if "\0" in name:
         raise InvalidInput(field, name, "text without NUL")
     return name
+
+
+def _rows(place: Place, writes: Iterable[Write]) -> Iterator[Argument]:
+    """As `checkpoint_writing.lua` reads them."""
+    for write in writes:
+        yield f"{place.namespace}\0{write.on}"
+        yield f"{write.task_id}\0{write.idx}"
+        yield write.idx
+        yield b"%b\0%b\0%b" % (write.task_path.encode(), write.channel.encode(), write.value)
 
 
 def _epoch(claim: Claim | None, thread_id: str) -> str | int:

@@ -24,7 +24,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from motet.errors import RunError, TypeNotAllowed, UnstorableValue
+from motet.errors import RunError, StateTooLarge, TypeNotAllowed, UnstorableValue
 from motet.memory.redis.checkpoint_parts import (
     DIGEST_BYTES,
     LEAF,
@@ -215,6 +215,14 @@ class ValueFormat:
         depth, top, parts = tree(list(leaves(items, self._key)), self._key)
         digests = b"".join(part.digest for part in top)
         return b"%b%c%b%b" % (_LIST, depth, len(items).to_bytes(8, "big"), digests), parts
+
+
+def check_size(thread_id: str, sizes: Sequence[tuple[str, int]], allowed: int | None) -> None:
+    """Refuse what is larger than `allowed` bytes in all; None allows everything. Raises StateTooLarge."""
+    size = sum(bytes_ for _, bytes_ in sizes)
+    if allowed is not None and size > allowed:
+        channel, _ = max(sizes, key=lambda entry: entry[1])
+        raise StateTooLarge(thread_id, size=size, allowed=allowed, channel=channel)
 
 
 def _refused(channel: str, error: TypeNotAllowed | TypeError) -> RunError:

@@ -7,6 +7,7 @@ import copy
 import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from heapq import merge
 from itertools import islice
 from typing import Any, Self
@@ -28,14 +29,15 @@ from opentelemetry import metrics
 from redis.asyncio import Redis
 
 from motet import failpoints
-from motet.errors import DataDamaged, InvalidInput, StateTooLarge
+from motet.errors import DataDamaged, InvalidInput
 from motet.memory.ports import Claim
 from motet.memory.redis.bridge import Opening
+from motet.memory.redis.checkpoint_lift import Lift
 from motet.memory.redis.checkpoint_listing import batches, ids_of
 from motet.memory.redis.checkpoint_reading import delta_history, tuple_of
 from motet.memory.redis.checkpoint_sync import SynchronousSaver
 from motet.memory.redis.checkpoint_table import Place, Record, Table, Write, named
-from motet.memory.redis.checkpoint_values import Content, Shared, ValueFormat, ref
+from motet.memory.redis.checkpoint_values import Content, Shared, ValueFormat, check_size, ref
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.lately import Lately
 from motet.memory.redis.opening import opening
@@ -51,11 +53,11 @@ logger = logging.getLogger(__name__)
 class RedisCheckpointer(SynchronousSaver):
     """Saves each superstep so that any process can go on from it.
 
-    `aput`, `aput_writes` and `aget_tuple` are one script each: it happens whole or not at all. A list's elements
-    are stored once by their content (`checkpoint_values`), so a turn costs what it added. Two exceptions to one
-    round trip: a `put` whose server has lost elements that this process took for stored is sent again whole
-    (`resent` counts them), and the first `put` of a run on a thread notes the two, for `adelete_for_runs`, unless a
-    claim says so anyway.
+    `aput`, `aput_writes` and `aget_tuple` are one script each: it happens whole or not at all; under a claim, a `put`
+    takes the writes before it along (`checkpoint_lift`). A list's elements are stored once by their content
+    (`checkpoint_values`), so a turn costs what it added. Two exceptions to one round trip: a `put` whose server has
+    lost elements that this process took for stored is sent again whole (`resent` counts them), and the first `put` of
+    a run on a thread notes the two, for `adelete_for_runs`, unless a claim says so anyway.
 
     A checkpoint never becomes visible before the writes handed to `aput_writes` earlier for the same thread and
     namespace: the library submits both without order, and a crash in between would run a finished task again. The
@@ -98,6 +100,7 @@ class RedisCheckpointer(SynchronousSaver):
         self._table = Table(client, keys, scripts or Scripts(client), ttl_s=ttl_s, refresh=refresh_on_read)
         self._max_bytes = max_bytes
         self._claim: Claim | None = None
+        self._lift = Lift()
         self._empty: set[Place] = set()
         self._turns: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
         self._stored: Lately[str, bytes] = Lately(200_000)
@@ -144,7 +147,7 @@ class RedisCheckpointer(SynchronousSaver):
         stores epochs, a write never does. Writes to other threads than the claim's are as without one.
         """
         fenced = copy.copy(self)
-        fenced._claim = claim  # noqa: SLF001 - it is one of ours
+        fenced._claim, fenced._lift = claim, Lift()  # noqa: SLF001 - it is one of ours
         fenced._empty = {Place(thread_id=claim.thread_id, namespace="")} if new else set()  # noqa: SLF001 - as above
         return fenced
 
@@ -179,26 +182,29 @@ class RedisCheckpointer(SynchronousSaver):
         )
         new = [channel for channel in here if channel in new_versions]
         content = self._format.content(checkpoint, new, self._stored.of(place.thread_id))
-        self._check_size(place, content.sizes)
+        check_size(place.thread_id, content.sizes, self._max_bytes)
         if self._must_note(place, record) and place.thread_id not in self._runs.of(record.run_id):
             await self._note(place, record)
         async with self._turn(place):
-            if not await self._put(place, record, content):
-                self._resent[0] += 1
-                self._resent_counter.add(1)
-                self._stored.forget(place.thread_id)
-                if not await self._put(place, record, self._format.content(checkpoint, here, ())):
-                    raise DataDamaged(f"thread {place.thread_id}", "its checkpoints change while they are written")
+            with self._lift.taken(place) as writes:
+                if not await self._put(place, record, content, writes):
+                    self._resent[0] += 1
+                    self._resent_counter.add(1)
+                    self._stored.forget(place.thread_id)
+                    whole = self._format.content(checkpoint, here, ())
+                    if not await self._put(place, record, whole, writes):
+                        raise DataDamaged(f"thread {place.thread_id}", "its checkpoints change while they are written")
         return place.config(record.id)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Store what a task wrote on top of the checkpoint that `config` names. Raises what `aput` does."""
-        place, id = Place.of(config), named("checkpoint_id", get_checkpoint_id(config) or "")
+        place, on = Place.of(config), named("checkpoint_id", get_checkpoint_id(config) or "")
         run_id = self._run_of(place, {**config.get("configurable", {}), **config.get("metadata", {})})
         rows = [
             Write(
+                on=on,
                 task_path=named("task_path", task_path),
                 task_id=named("task_id", task_id),
                 idx=WRITES_IDX_MAP.get(channel, index),
@@ -207,11 +213,10 @@ class RedisCheckpointer(SynchronousSaver):
             )
             for index, (channel, value) in enumerate(writes)
         ]
-        self._check_size(place, [(row.channel, len(row.value)) for row in rows])
-        async with self._turn(place):
-            failpoints.reached("writes.before")
-            await self._table.put_writes(self._claim, place, id, rows, run_id=run_id)
-            failpoints.reached("writes.after")
+        check_size(place.thread_id, [(row.channel, len(row.value)) for row in rows], self._max_bytes)
+        lift = self._lift if self._owns(place) else Lift(wait_s=0)
+        put = partial(self._table.put_writes, self._claim, place, run_id=run_id)
+        await lift.send(place, rows, self._turn(place), put)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint that `config` names, or its namespace's newest; None if there's none."""
@@ -338,11 +343,11 @@ class RedisCheckpointer(SynchronousSaver):
             self._made = ValueFormat(self.serde, self._packed, self._read)
         return self._made
 
-    async def _put(self, place: Place, record: Record, content: Content) -> bool:
+    async def _put(self, place: Place, record: Record, content: Content, writes: Sequence[Write]) -> bool:
         """Whether the checkpoint was stored; False if the server lacks parts that weren't sent."""
         follows = record.parent in self._newest.of(place)
         failpoints.reached("put.before")
-        done = await self._table.put(self._claim, place, record, content.values, content.parts, follows=follows)
+        done = await self._table.put(self._claim, place, record, content, writes=writes, follows=follows)
         failpoints.reached("put.after")
         if done is None:
             return False
@@ -365,30 +370,26 @@ class RedisCheckpointer(SynchronousSaver):
             self._runs.add(record.run_id, [place.thread_id])
         return True
 
-    def _check_size(self, place: Place, sizes: Sequence[tuple[str, int]]) -> None:
-        size = sum(bytes_ for _, bytes_ in sizes)
-        if self._max_bytes is not None and size > self._max_bytes:
-            channel, _ = max(sizes, key=lambda entry: entry[1])
-            raise StateTooLarge(place.thread_id, size=size, allowed=self._max_bytes, channel=channel)
-
     async def _places(self, config: RunnableConfig | None) -> list[Place]:
         if config is None:
             threads = await self._table.threads()
+        elif config.get("configurable", {}).get("checkpoint_ns") is not None:
+            return [Place.of(config)]
         else:
-            place = Place.of(config)
-            if config.get("configurable", {}).get("checkpoint_ns") is not None:
-                return [place]
-            threads = [place.thread_id]
+            threads = [Place.of(config).thread_id]
         return [Place(thread, namespace) for thread in threads for namespace in await self._table.namespaces(thread)]
 
     def _run_of(self, place: Place, told: Mapping[str, Any]) -> str:
         """The run that writes to `place`: the claim's on its own thread, else what its metadata says; maybe none."""
-        fenced = self._claim.run_id if self._claim is not None and self._claim.thread_id == place.thread_id else ""
+        fenced = self._claim.run_id if self._claim is not None and self._owns(place) else ""
         return named("run_id", fenced or str(told.get("run_id", "")))
+
+    def _owns(self, place: Place) -> bool:
+        return self._claim is not None and self._claim.thread_id == place.thread_id
 
     def _must_note(self, place: Place, record: Record) -> bool:
         """What a run writes under a claim is on the claim's thread: it is found without a note."""
-        return bool(record.run_id) and (self._claim is None or self._claim.thread_id != place.thread_id)
+        return bool(record.run_id) and not self._owns(place)
 
     async def _note(self, place: Place, record: Record) -> None:
         own = [self._claim.thread_id] if self._claim is not None and self._claim.run_id == record.run_id else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -13,7 +13,9 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection, ConnectionPool, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoPermissionError, RedisClusterException, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from motet.errors import InvalidConfig, StoreUnavailable
 from motet.memory.redis import health
@@ -194,6 +196,11 @@ class _PatientPool(ConnectionPool):
     """
 
     async def ensure_connection(self, connection: AbstractConnection) -> None:
+        if connection.is_connected:
+            with suppress(RedisConnectionError, RedisTimeoutError, OSError):
+                if not await connection.can_read():
+                    return
+
         async def close(_: Exception) -> None:
             await connection.disconnect()
 

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from motet.errors import NotFound
 from motet.memory.redis.client import answering
 from motet.memory.redis.keys import Keys
+from motet.memory.redis.scripts import Scripts
 
 WEEK_S = 7 * 24 * 3600
 
@@ -19,18 +20,16 @@ class RedisTrajectories:
 
     def __init__(self, client: Redis, keys: Keys, *, retention_s: int = WEEK_S) -> None:
         self._client = client
+        self._scripts = Scripts(client)
         self._keys = keys
         self._retention_s = retention_s
 
     async def append(self, run_id: str, records: Sequence[bytes]) -> None:
         if not records:
             return
-        key = self._keys.trajectory(run_id)
+        args = [self._retention_s, *records]
         with answering(self._client):
-            async with self._client.pipeline(transaction=True) as pipe:
-                pipe.rpush(key, *records)
-                pipe.expire(key, self._retention_s)
-                await pipe.execute()
+            await self._scripts.run("trajectory_append", keys=[self._keys.trajectory(run_id)], args=args)
 
     async def read(self, run_id: str) -> Sequence[bytes]:
         with answering(self._client):

@@ -53,6 +53,8 @@ class _Cutter:
         self._left -= 1
         if isinstance(value, str):
             return self._shortened(value)
+        if value is None or isinstance(value, int | float):
+            return value
         if isinstance(value, list | tuple):
             return self._latest(value, depth)
         if isinstance(value, Mapping):

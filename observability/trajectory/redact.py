@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 REDACTED = "[redacted]"
@@ -79,8 +80,9 @@ def masked(text: str) -> str:
 
 
 def _replaced(text: str, instead: Callable[[str], str]) -> str:
-    for value in sorted((value for value in _known if value in text), key=len, reverse=True):
-        text = text.replace(value, instead(value))
+    if _known:
+        for value in sorted((value for value in _known if value in text), key=len, reverse=True):
+            text = text.replace(value, instead(value))
     for marker, pattern in _SHAPES:
         if marker in text:
             text = pattern.sub(lambda found: found.group().replace(found.group(1), instead(found.group(1))), text)
@@ -94,6 +96,8 @@ def redacted(value: Any, *, by_name: bool = True) -> Any:
     """
     if isinstance(value, str):
         return without_secrets(value)
+    if value is None or isinstance(value, int | float):
+        return value
     if isinstance(value, Mapping):
         return {
             redacted(name, by_name=by_name): REDACTED
@@ -106,6 +110,7 @@ def redacted(value: Any, *, by_name: bool = True) -> Any:
     return value
 
 
+@lru_cache(maxsize=500)
 def is_secret_name(name: str) -> bool:
     """Whether a field called `name` (in any spelling: apiKey, api-key, API_KEY) holds a secret."""
     return _FIELD.search(_CAMEL.sub("_", name).replace("-", "_").lower()) is not None

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from motet.memory.ports import CancelAction
 from motet.server import wire
-from motet.server.deps import Authorised, Wired
+from motet.server.deps import Actor, Authorised, Wired
 from motet.server.routes.run_queries import LastEventId, RunList, StreamModes
 from motet.server.run_answers import awaited, path_of, streamed
 from motet.server.run_body import RunCreate
@@ -22,25 +22,25 @@ router = APIRouter(prefix="/threads/{thread_id}/runs", dependencies=[Authorised]
 
 
 @router.post("")
-async def create(thread_id: UUID, body: RunCreate, services: Wired, response: Response) -> wire.Wire:
+async def create(thread_id: UUID, body: RunCreate, services: Wired, actor: Actor, response: Response) -> wire.Wire:
     """Accept a run to be worked in the background; durable once this returns."""
-    run = await accept(str(thread_id), body, services)
+    run = await accept(str(thread_id), body, services, actor)
     response.headers["Content-Location"] = path_of(run)
     return wire.run(run)
 
 
 @router.post("/stream")
-async def create_and_stream(thread_id: UUID, body: RunCreate, services: Wired) -> Response:
+async def create_and_stream(thread_id: UUID, body: RunCreate, services: Wired, actor: Actor) -> Response:
     """Accept a run and stream its events; when the client leaves, it goes on unless asked otherwise."""
-    run = await accept(str(thread_id), body, services)
+    run = await accept(str(thread_id), body, services, actor)
     return streamed(services, run, cancels=body.on_disconnect == "cancel")
 
 
 @router.post("/wait")
-async def create_and_wait(thread_id: UUID, body: RunCreate, services: Wired) -> Response:
+async def create_and_wait(thread_id: UUID, body: RunCreate, services: Wired, actor: Actor) -> Response:
     """Accept a run and answer with the thread's values at its end."""
-    run = await accept(str(thread_id), body, services)
-    return awaited(services, run, cancels=body.on_disconnect == "cancel")
+    run = await accept(str(thread_id), body, services, actor)
+    return await awaited(services, run, cancels=body.on_disconnect == "cancel")
 
 
 @router.get("")
@@ -66,7 +66,7 @@ async def delete(thread_id: UUID, run_id: UUID, services: Wired) -> None:
 async def join(thread_id: UUID, run_id: UUID, services: Wired, *, cancel_on_disconnect: bool = False) -> Response:
     """Wait for a run that was accepted before."""
     run = await services.runs.get(str(thread_id), str(run_id))
-    return awaited(services, run, cancels=cancel_on_disconnect)
+    return await awaited(services, run, cancels=cancel_on_disconnect)
 
 
 @router.get("/{run_id}/stream")
@@ -94,6 +94,6 @@ async def cancel(
     if not wait:
         return Response(status_code=HTTPStatus.ACCEPTED)
     if action == "interrupt":
-        return awaited(services, run)
+        return await awaited(services, run)
     headers = {"Content-Location": path_of(run)}
     return StreamingResponse(until_forgotten(services, run), media_type="application/json", headers=headers)

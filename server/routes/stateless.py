@@ -42,7 +42,7 @@ async def create_and_stream(body: StatelessRunCreate, services: Wired) -> Respon
 async def create_and_wait(body: StatelessRunCreate, services: Wired) -> Response:
     """Accept a run and answer with its last values."""
     [run] = await accept_stateless([body], services)
-    return awaited(services, run, cancels=body.on_disconnect == "cancel")
+    return await awaited(services, run, cancels=body.on_disconnect == "cancel")
 
 
 @router.post("/batch")
@@ -61,7 +61,7 @@ async def cancel(asked: CancelMany, services: Wired, action: CancelAction = "int
 async def join(run_id: UUID, services: Wired, *, cancel_on_disconnect: bool = False) -> Response:
     """Wait for a run without a thread that was accepted before."""
     run = await services.runs.get(str(run_id), str(run_id))
-    return awaited(services, run, cancels=cancel_on_disconnect)
+    return await awaited(services, run, cancels=cancel_on_disconnect)
 
 
 @router.get("/{run_id}/stream")

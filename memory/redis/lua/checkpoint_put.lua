@@ -1,16 +1,18 @@
 --!include fence
 --!include checkpoint_expiry
--- Record a checkpoint with the values that are new in it, or say which part the caller wrongly took for stored.
+--!include checkpoint_writing
+-- Record a checkpoint with the values that are new in it, and what tasks wrote before it, or say which part the caller wrongly took for stored.
 -- KEYS: ids, records, values, elements, writes, runs, epoch
 -- ARGV: epoch or '', ttl or '', namespace, id, parent id or '', checkpoint, metadata, run id or '', what a delta walk
 --       needs (channels joined by NUL), '1' if the parent is believed to be the newest,
---       number of refs, refs; number of values, then ref and value of each; then digest and bytes of each new element
+--       number of writes and those, as `record_writes` takes them; number of refs, refs; number of values, then ref and value of each; then digest and bytes of each new element
 -- Returns {'ok', the newest id that isn't the parent, or '', 1 if the run is new to the thread},
 --         {'missing'} or {'stale'}; the last two changed nothing.
 local ids, records, values, elements, writes, runs = unpack(KEYS)
 local ns, id, parent = ARGV[3], ARGV[4], ARGV[5]
-local count = tonumber(ARGV[11])
-local stored_at = 12 + count
+local writes_end = 11 + 4 * tonumber(ARGV[11])
+local refs_at = writes_end + 2
+local stored_at = refs_at + tonumber(ARGV[writes_end + 1])
 local parts_at = stored_at + 1 + 2 * tonumber(ARGV[stored_at])
 
 local function children_exist(text, from, sent)
@@ -40,7 +42,7 @@ local function complete()
       return false
     end
   end
-  for i = 12, stored_at - 1 do
+  for i = refs_at, stored_at - 1 do
     if not stored[ARGV[i]] and redis.call('HEXISTS', values, ns .. '\0' .. ARGV[i]) == 0 then
       return false
     end
@@ -54,6 +56,7 @@ end
 if stale(KEYS[7], ARGV[1]) then
   return {'stale'}
 end
+record_writes(records, writes, ARGV[8], 12, writes_end)
 
 local newest = redis.call('ZREVRANGEBYLEX', ids, '(' .. ns .. '\1', '[' .. ns .. '\0', 'LIMIT', 0, 1)[1]
 local seq, newest_id = 0, ''
@@ -68,7 +71,7 @@ if before then
 end
 
 local refs = {}
-for i = 12, stored_at - 1 do
+for i = refs_at, stored_at - 1 do
   refs[#refs + 1] = ARGV[i]
 end
 redis.call('HSET', records, ns .. '\0' .. id,
