@@ -14,8 +14,14 @@ from typing import Any, Literal, cast
 import orjson
 from pydantic import BaseModel
 
-Mode = Literal["values", "updates", "messages", "custom", "tasks", "checkpoints", "debug"]
-"""LangGraph's stream modes that are served; the wire's `messages-tuple` is LangGraph's `messages`."""
+MessageForm = Literal["messages/metadata", "messages/partial", "messages/complete"]
+"""How the wire's mode `messages` tells of a message: whence it comes, how it stands, that it is whole."""
+Mode = Literal["values", "updates", "messages", "custom", "tasks", "checkpoints", "debug", "events"] | MessageForm
+"""What is streamed of a graph: LangGraph's modes, LangChain's events, and messages as they stand.
+
+A run that is asked for `messages/partial` tells all forms of a message. The wire's `messages-tuple` is `messages` here.
+"""
+MESSAGE_FORMS: tuple[MessageForm, ...] = ("messages/metadata", "messages/partial", "messages/complete")
 
 _DEEPEST = 100
 """Levels that are told of a value that has more than JSON's encoder takes (254)."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from langchain_core.messages import AIMessageChunk
+import orjson
+from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
 
-from motet.graphs.events import Part, jsonable
+from motet.graphs.events import Part, jsonable, to_json
 
 LONGEST_HELD = 512
 """Characters held back of one text; of a longer word without end the front goes out redacted as far as it is."""
@@ -33,21 +34,38 @@ class Outgoing:
     follows shows that it is complete; the last chunk releases the rest. All other parts are looked
     through string by string. Questions to a person (`__interrupt__`) stay: who approves must see
     exactly what will be done.
+
+    A model's own events are treated as its tokens are. What else inside a run streams piece by piece is left out of
+    the events, because a piece doesn't show what it is part of; the event that ends it has the whole.
     """
 
     def __init__(self, redact: Redact) -> None:
         self._redact = redact
         self._held: dict[Key, str] = {}
+        self._of_events: dict[Key, str] = {}
+        """What is held back of models' events; the same texts may be on their way out as tokens."""
+        self._clean: set[bytes] = set()
+        """Messages of the last state in which nothing was found, as JSON."""
+
+    def lets(self, part: Part) -> bool:
+        """Whether `part` may leave at all."""
+        if part.mode != "events" or not str(part.data["event"]).endswith("_stream"):
+            return True
+        return part.data["event"] == "on_chat_model_stream" and isinstance(part.data["data"]["chunk"], AIMessageChunk)
 
     def part(self, part: Part) -> Part:
-        """`part` as it may leave; itself where nothing is to be changed."""
+        """`part`, which may leave, as it may; itself where nothing is to be changed."""
+        if part.mode == "events":
+            return self._event(part)
+        if part.mode == "values" and isinstance(part.data, dict):
+            return _with(part, self._state(cast("Mapping[str, Any]", part.data)))
         if part.mode != "messages":
             data = jsonable(part.data)
             changed = self.value(data)
             return part if changed == data else _with(part, changed)
         message, metadata = cast("tuple[Any, Any]", part.data)
         if isinstance(message, AIMessageChunk):
-            return _with(part, (self._chunk(message), metadata))
+            return _with(part, (self._chunk(message, self._held), metadata))
         told = jsonable(message)
         changed = self.value(told)
         return part if changed == told else _with(part, (changed, metadata))
@@ -66,15 +84,46 @@ class Outgoing:
             return value if told == str(value) else told
         return value
 
-    def _chunk(self, chunk: AIMessageChunk) -> AIMessageChunk:
+    def _state(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """A state as it may leave. Its messages are mostly those of the state before: these aren't searched again."""
+        before, self._clean = self._clean, set()
+
+        def message(one: BaseMessage) -> Any:
+            told = to_json(one)
+            if told not in before:
+                data = orjson.loads(told)
+                changed = self.value(data)
+                if changed != data:
+                    return changed
+            self._clean.add(told)
+            return orjson.Fragment(told)
+
+        def channel(value: Any) -> Any:
+            if isinstance(value, list) and all(isinstance(one, BaseMessage) for one in cast("list[Any]", value)):
+                return [message(one) for one in cast("list[BaseMessage]", value)]
+            return self.value(jsonable(value))
+
+        return {name: value if name == "__interrupt__" else channel(value) for name, value in state.items()}
+
+    def _event(self, part: Part) -> Part:
+        event = cast("Mapping[str, Any]", part.data)
+        data = cast("Mapping[str, Any]", event["data"])
+        chunk = data.get("chunk")
+        if isinstance(chunk, AIMessageChunk):
+            return _with(part, {**event, "data": {**data, "chunk": self._chunk(chunk, self._of_events)}})
+        told = jsonable(data)
+        changed = self.value(told)
+        return part if changed == told else _with(part, {**event, "data": changed})
+
+    def _chunk(self, chunk: AIMessageChunk, held: dict[Key, str]) -> AIMessageChunk:
         message_id, last = chunk.id or "", chunk.chunk_position == "last"
-        content = self._content(chunk.content, message_id, last=last)
+        content = self._content(chunk.content, message_id, held, last=last)
         calls = [
-            {**call, "args": self._grown((message_id, "args", call["index"] or 0), call["args"] or "", last=last)}
+            {**call, "args": self._grown(held, (message_id, "args", call["index"] or 0), call["args"] or "", last=last)}
             for call in chunk.tool_call_chunks
         ]
         if last:
-            rest = self._rest(message_id)
+            rest = self._rest(message_id, held)
             calls += [
                 tool_call_chunk(args=text, index=index) for (_, field, index), text in rest.items() if field == "args"
             ]
@@ -84,9 +133,9 @@ class Outgoing:
         kept = chunk.model_dump(exclude={"type", "content", "tool_calls", "invalid_tool_calls", "tool_call_chunks"})
         return AIMessageChunk(content=content, tool_call_chunks=cast("Any", calls), **kept)
 
-    def _content(self, content: Any, message_id: str, *, last: bool) -> Any:
+    def _content(self, content: Any, message_id: str, held: dict[Key, str], *, last: bool) -> Any:
         if isinstance(content, str):
-            return self._grown((message_id, "", 0), content, last=last)
+            return self._grown(held, (message_id, "", 0), content, last=last)
         blocks: list[Any] = []
         for place, block in enumerate(cast("Sequence[Any]", content)):
             changed = block
@@ -94,13 +143,13 @@ class Outgoing:
                 if isinstance(block, dict) and isinstance(text := cast("dict[str, Any]", block).get(field), str):
                     index = cast("dict[str, Any]", block).get("index", place)
                     key = (message_id, field, index if isinstance(index, int) else place)
-                    changed = {**changed, field: self._grown(key, text, last=last)}
+                    changed = {**changed, field: self._grown(held, key, text, last=last)}
             blocks.append(changed)
         return blocks
 
-    def _grown(self, key: Key, text: str, *, last: bool) -> str:
+    def _grown(self, held: dict[Key, str], key: Key, text: str, *, last: bool) -> str:
         """What may leave of the text at `key`, now that `text` was added to it."""
-        whole = self._held.pop(key, "") + text
+        whole = held.pop(key, "") + text
         if last:
             return self._redact(whole)
         at = _safe(whole)
@@ -111,13 +160,13 @@ class Outgoing:
         else:
             released = self._redact(whole[:at])
         if at < len(whole):
-            self._held[key] = whole[at:]
+            held[key] = whole[at:]
         return released
 
-    def _rest(self, message_id: str) -> dict[Key, str]:
+    def _rest(self, message_id: str, held: dict[Key, str]) -> dict[Key, str]:
         """What is still held back of a message whose last chunk says nothing about it."""
-        keys = [key for key in self._held if key[0] == message_id]
-        return {key: self._redact(self._held.pop(key)) for key in keys}
+        keys = [key for key in held if key[0] == message_id]
+        return {key: self._redact(held.pop(key)) for key in keys}
 
 
 def _safe(text: str) -> int:

@@ -16,16 +16,19 @@ from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableConfig
-from langgraph._internal._constants import NULL_TASK_ID
+from langgraph._internal._constants import CONFIG_KEY_STRICT_RESUME, NULL_TASK_ID
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END
 from langgraph.pregel._io import map_command
 from langgraph.runtime import RunControl
 from langgraph.types import Command, StateSnapshot
 
 from motet.errors import BudgetExhausted, RunTimeout
 from motet.graphs.events import Event, Mode, Part, RunStarted, jsonable
+from motet.graphs.inner_events import langgraph_modes, with_events
 from motet.graphs.outgoing import Outgoing
 from motet.graphs.registry import Graph
+from motet.graphs.shapes import Shown, shown_in
 from motet.memory.ports import WaitingInterrupt
 
 
@@ -55,6 +58,8 @@ class RunPlan:
     callbacks: Sequence[BaseCallbackHandler] = ()
     outgoing: Outgoing | None = None
     """Redacts this attempt's stream; None lets everything pass as it is."""
+    asks_as: Shown = "raw"
+    """How questions about one call stand in the stream."""
     timeout_s: float | None = None
     """Wall clock of this attempt."""
     retry_of: str = ""
@@ -130,7 +135,11 @@ async def stopped_early(graph: Graph, thread_id: str) -> bool:
 
 async def waiting_interrupts(graph: Graph, thread_id: str) -> Sequence[WaitingInterrupt]:
     """The questions on the thread that nobody has answered, those of sub-graphs included."""
-    snapshot = await snapshot_of(graph, thread_id)
+    return waiting_in(await snapshot_of(graph, thread_id))
+
+
+def waiting_in(snapshot: StateSnapshot) -> Sequence[WaitingInterrupt]:
+    """The questions in a state that nobody has answered."""
     return [
         WaitingInterrupt(
             interrupt_id=interrupt.id,
@@ -153,14 +162,31 @@ async def _start(graph: Graph, plan: RunPlan) -> tuple[Any, RunnableConfig]:
     """Input and configuration to start with; after a lost worker, what was given may be in the checkpoints already."""
     config, chosen = plan.config(), plan.config()
     chosen["configurable"] = {**chosen.get("configurable", {}), **(plan.checkpoint or {})}
-    if plan.attempt == 1 and not plan.retry_of:
+    again = plan.attempt > 1 or bool(plan.retry_of)
+    begun = again and await _has_begun(graph, plan)
+    if _only_ends(plan.input):
+        if not begun:
+            await graph.aupdate_state(chosen, None, as_node=END)
+        return None, config
+    if not again:
+        if isinstance(plan.input, Command) and isinstance(plan.input.resume, dict):
+            # An answer that waited behind another may find its question gone: that is an error, and no answer to none.
+            chosen["configurable"][CONFIG_KEY_STRICT_RESUME] = True
         return plan.input, chosen
-    snapshot = await snapshot_of(graph, plan.thread_id)
-    begun = (snapshot.metadata or {}).get("run_id") in {plan.run_id, plan.retry_of}
     if not isinstance(plan.input, Command):
         return (None, config) if begun else (plan.input, chosen)
     rest = await _rest(graph, plan, plan.input, begun=begun)
     return rest, config if begun or rest is None else chosen
+
+
+async def _has_begun(graph: Graph, plan: RunPlan) -> bool:
+    """Whether the thread's newest checkpoint is the run's, or that of the one it tries again."""
+    return ((await snapshot_of(graph, plan.thread_id)).metadata or {}).get("run_id") in {plan.run_id, plan.retry_of}
+
+
+def _only_ends(given: Any) -> bool:
+    """Whether what comes next is to be left undone: as a command, LangGraph doesn't know the jump to its end."""
+    return isinstance(given, Command) and not given.update and given.resume is None and given.goto in (END, [END])
 
 
 async def _rest(graph: Graph, plan: RunPlan, command: Command[Any], *, begun: bool) -> Command[Any] | None:
@@ -189,20 +215,31 @@ async def _is_written(graph: Graph, plan: RunPlan, command: Command[Any]) -> boo
 
 
 async def _parts(graph: Graph, plan: RunPlan) -> AsyncGenerator[Part]:
+    """The parts that were asked for, as they may leave."""
     graph_input, config = await _start(graph, plan)
-    parts = graph.astream(
-        graph_input,
-        config,
-        context=plan.context,
-        stream_mode=list(plan.modes),
-        subgraphs=plan.subgraphs,
-        durability="sync",
-        interrupt_before=plan.interrupt_before or None,
-        interrupt_after=plan.interrupt_after or None,
-        control=plan.control,
-    )
-    async with aclosing(cast("AsyncGenerator[Any]", parts)) as told:
+    modes = langgraph_modes(plan.modes)
+    options: dict[str, Any] = {
+        "context": plan.context,
+        "stream_mode": modes,
+        "subgraphs": plan.subgraphs,
+        "durability": "sync",
+        "interrupt_before": plan.interrupt_before or None,
+        "interrupt_after": plan.interrupt_after or None,
+        "control": plan.control,
+    }
+    if "events" in plan.modes:
+        parts = with_events(graph, graph_input, config, options)
+    else:
+        parts = cast("AsyncGenerator[Any]", graph.astream(graph_input, config, **options))
+    async with aclosing(parts) as told:
         async for one in told:
-            namespace, mode, data = cast("tuple[tuple[str, ...], Mode, Any]", one if plan.subgraphs else ((), *one))
-            part = Part(mode=mode, namespace=namespace, data=data)
-            yield part if plan.outgoing is None else plan.outgoing.part(part)
+            part = one if isinstance(one, Part) else _part(one, subgraphs=plan.subgraphs)
+            if plan.outgoing is None:
+                yield shown_in(part, plan.asks_as)
+            elif plan.outgoing.lets(part):
+                yield shown_in(plan.outgoing.part(part), plan.asks_as)
+
+
+def _part(told: Any, *, subgraphs: bool) -> Part:
+    namespace, mode, data = cast("tuple[tuple[str, ...], Mode, Any]", told if subgraphs else ((), *told))
+    return Part(mode=mode, namespace=namespace, data=data)

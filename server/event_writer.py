@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, Self
 
+from motet.graphs.accumulating import Accumulated
 from motet.graphs.coalescing import Deltas, size
-from motet.graphs.events import Event, RunStarted, encode
+from motet.graphs.events import Event, Mode, Part, RunStarted, encode
 from motet.memory.ports import Claim, RunLifecycle
 
 FLUSH_S = 0.03
@@ -24,6 +25,9 @@ _MOST = 2000
 
 _MOST_BYTES = 4 << 20
 
+_WHOLE_BYTES = 4_000
+"""What a message counts that comes whole, and is encoded later."""
+
 
 class Published(Protocol):
     """Hears of a write: how many events and bytes, and when it began."""
@@ -35,9 +39,9 @@ class EventWriter:
     """Keeps the order of events; the context's end writes what is left, unless `drained` took it.
 
     An event that comes when nothing was written for a while goes out at once, the following ones together at the end
-    of each window. Deltas of one message that come in one window go out as their sum. Whoever adds much waits for
-    `room` in between. What Redis answers to a write (StaleClaim, StoreUnavailable) is raised by whatever is called
-    next.
+    of each window. Deltas of one message that come in one window go out as their sum, or as the message that they
+    make so far, as it was asked for. Whoever adds much waits for `room` in between. What Redis answers to a write
+    (StaleClaim, StoreUnavailable) is raised by whatever is called next.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class EventWriter:
         runs: RunLifecycle,
         claim: Claim,
         *,
+        modes: Collection[Mode] = ("messages",),
         flush_s: float = FLUSH_S,
         published: Published | None = None,
     ) -> None:
@@ -53,6 +58,7 @@ class EventWriter:
         Args:
             runs: where to.
             claim: on whose behalf.
+            modes: what was asked for: `messages` writes deltas, `messages/partial` messages as they stand.
             flush_s: length of a window in seconds; 0 writes whenever the last write is done.
             published: told of each write that Redis confirmed.
         """
@@ -61,6 +67,8 @@ class EventWriter:
         self._flush_s = flush_s
         self._published = published
         self._deltas = Deltas()
+        self._tells_deltas = "messages" in modes
+        self._messages = Accumulated() if "messages/partial" in modes else None
         self._waiting: list[tuple[str, bytes]] = []
         self._count = 0
         """Events added that Redis hasn't confirmed."""
@@ -92,20 +100,31 @@ class EventWriter:
         self._raise_failure()
         if self._closing:
             return
-        told = size(event)
-        if told is None or not self._deltas.take(event):
-            self._encode_deltas()
-            if told is None or not self._deltas.take(event):
-                self._waiting.append(encode(event))
-                told = len(self._waiting[-1][1])
         self._count += 1
-        self._bytes += told
+        self._bytes += self._taken(event)
         if self._flushing is None:
             self._only_begun = isinstance(event, RunStarted)
             self._flushing = asyncio.create_task(self._flush(_FIRST_S if self._only_begun else 0))
         elif self._only_begun:
             self._only_begun = False
             self._hurry.set()
+
+    def _taken(self, event: Event) -> int:
+        """Put `event` where it waits; about how many bytes it takes."""
+        told = size(event)
+        if isinstance(event, Part) and event.mode == "messages":
+            if self._messages is not None:
+                self._messages.take(event)
+            if not self._tells_deltas:
+                return told or _WHOLE_BYTES
+        else:
+            self._encode_gathered()
+        if told is None or not self._deltas.take(event):
+            self._encode_deltas()
+            if told is None or not self._deltas.take(event):
+                self._waiting.append(encode(event))
+                return len(self._waiting[-1][1])
+        return told
 
     async def room(self) -> None:
         """Return when not too much waits for Redis: at once while it keeps up."""
@@ -123,7 +142,7 @@ class EventWriter:
         if self._flushing is not None:
             await asyncio.wait({self._flushing})
         self._raise_failure()
-        self._encode_deltas()
+        self._encode_gathered()
         rest, self._waiting = self._waiting, []
         return rest
 
@@ -134,6 +153,11 @@ class EventWriter:
 
     def _encode_deltas(self) -> None:
         self._waiting += [encode(part) for part in self._deltas.joined()]
+
+    def _encode_gathered(self) -> None:
+        self._encode_deltas()
+        if self._messages is not None:
+            self._waiting += [encode(part) for part in self._messages.told()]
 
     async def _flush(self, pause_s: float) -> None:
         """Write until a window passes in which nothing comes."""
@@ -151,7 +175,7 @@ class EventWriter:
         self._hurry.clear()
 
     async def _write(self) -> None:
-        self._encode_deltas()
+        self._encode_gathered()
         batch, self._waiting = self._waiting, []
         count, held = self._count, self._bytes
         began_ns = time.time_ns()

@@ -10,17 +10,21 @@ from motet.graphs.events import Mode
 from motet.memory.ports import Multitask
 from motet.server.checkpoint_ref import CheckpointId, CheckpointRef
 
-WireMode = Literal["values", "updates", "messages-tuple", "custom", "tasks", "checkpoints", "debug"]
+WireMode = Literal[
+    "values", "updates", "messages", "messages-tuple", "custom", "tasks", "checkpoints", "debug", "events"
+]
 MODES: dict[WireMode, Mode] = {
     "values": "values",
     "updates": "updates",
+    "messages": "messages/partial",
     "messages-tuple": "messages",
     "custom": "custom",
     "tasks": "tasks",
     "checkpoints": "checkpoints",
     "debug": "debug",
+    "events": "events",
 }
-"""LangGraph's name for each stream mode of the wire; events are named by it."""
+"""The graph's name for each stream mode of the wire; events are named by it."""
 OnDisconnect = Literal["cancel", "continue"]
 
 

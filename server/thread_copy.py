@@ -24,6 +24,7 @@ async def copied(services: Services, source_id: str) -> Thread:
         raise ThreadBusy(source_id)
     target_id = str(uuid7())
     await services.checkpoints.acopy_thread(source_id, target_id)
+    await services.thread_index.add(target_id)
     try:
         copy = await services.threads.copy(source_id, target_id)
     except MotetError:
@@ -32,4 +33,5 @@ async def copied(services: Services, source_id: str) -> Thread:
     if (await services.threads.get(source_id)).updated_at != before.updated_at:
         await services.threads.delete(target_id)
         raise ThreadBusy(source_id)
+    services.attending.nudge(target_id)
     return copy

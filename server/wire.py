@@ -11,6 +11,7 @@ from pydantic import StringConstraints
 from motet.errors import error_on_the_wire
 from motet.graphs.events import jsonable
 from motet.graphs.registry import Assistant
+from motet.graphs.shapes import Shown, shown
 from motet.memory.ports import Run, RunRequest, Thread, WaitingInterrupt
 from motet.observability.trajectory.redact import redacted, without_secrets
 
@@ -46,7 +47,7 @@ def assistant(one: Assistant, created_at: str) -> Wire:
     }
 
 
-def thread(one: Thread, values: Any) -> Wire:
+def thread(one: Thread, values: Any, asks_as: Shown) -> Wire:
     """A thread with its newest values; a fresh thread has none, and no `error` or `interrupts`."""
     shape: Wire = {
         "thread_id": one.thread_id,
@@ -58,8 +59,8 @@ def thread(one: Thread, values: Any) -> Wire:
         "config": {} if one.configurable is None else {"configurable": one.configurable},
         "values": values,
     }
-    if values is not None or one.error is not None:
-        shape |= {"error": one.error, "interrupts": _by_task(one.interrupts)}
+    if values is not None or one.error is not None or one.interrupts:
+        shape |= {"error": one.error, "interrupts": _by_task(one.interrupts, asks_as)}
     return shape
 
 
@@ -91,7 +92,7 @@ def selected(shape: Wire, names: Sequence[str]) -> Wire:
     return kept
 
 
-def state(snapshot: StateSnapshot, thread_id: str) -> Wire:
+def state(snapshot: StateSnapshot, thread_id: str, asks_as: Shown) -> Wire:
     """A thread's state with the tasks that wait."""
     here = _checkpoint(snapshot.config, thread_id)
     parent = _checkpoint(snapshot.parent_config, thread_id)
@@ -104,9 +105,9 @@ def state(snapshot: StateSnapshot, thread_id: str) -> Wire:
                 "name": task.name,
                 "path": list(task.path),
                 "error": without_secrets(repr(task.error)) if task.error is not None else None,
-                "interrupts": [interrupt(one) for one in task.interrupts],
+                "interrupts": [interrupt(one, asks_as) for one in task.interrupts],
                 "checkpoint": _subgraph(task.state, thread_id),
-                "state": state(task.state, thread_id) if isinstance(task.state, StateSnapshot) else None,
+                "state": state(task.state, thread_id, asks_as) if isinstance(task.state, StateSnapshot) else None,
                 "result": jsonable(task.result),
             }
             for task in snapshot.tasks
@@ -115,7 +116,7 @@ def state(snapshot: StateSnapshot, thread_id: str) -> Wire:
         "created_at": snapshot.created_at,
         "checkpoint": here,
         "parent_checkpoint": parent,
-        "interrupts": [interrupt(one) for one in snapshot.interrupts],
+        "interrupts": [interrupt(one, asks_as) for one in snapshot.interrupts],
         "checkpoint_id": here["checkpoint_id"] if here else None,
         "parent_checkpoint_id": parent["checkpoint_id"] if parent else None,
     }
@@ -126,10 +127,11 @@ def values(snapshot: StateSnapshot) -> Any:
     return jsonable({} if snapshot.values is None else snapshot.values)
 
 
-def interrupt(one: Interrupt | WaitingInterrupt) -> Wire:
-    """A question that waits."""
+def interrupt(one: Interrupt | WaitingInterrupt, asks_as: Shown) -> Wire:
+    """A question that waits, in the shape that clients are shown."""
     interrupt_id = one.id if isinstance(one, Interrupt) else one.interrupt_id
-    return {"id": interrupt_id, "value": jsonable(one.value), "response_schema": one.response_schema}
+    schema = cast("Mapping[str, Any] | None", one.response_schema)
+    return {"id": interrupt_id, "value": shown(jsonable(one.value), schema, asks_as), "response_schema": schema}
 
 
 def updated(config: Mapping[str, Any], thread_id: str) -> Wire:
@@ -167,10 +169,10 @@ def _subgraph(told: object, thread_id: str) -> Wire | None:
     return {"thread_id": thread_id, "checkpoint_ns": configurable.get("checkpoint_ns", "")}
 
 
-def _by_task(interrupts: Sequence[WaitingInterrupt]) -> Wire:
+def _by_task(interrupts: Sequence[WaitingInterrupt], asks_as: Shown) -> Wire:
     by_task: Wire = {}
     for one in interrupts:
-        by_task.setdefault(one.task_id, []).append(interrupt(one))
+        by_task.setdefault(one.task_id, []).append(interrupt(one, asks_as))
     return by_task
 
 

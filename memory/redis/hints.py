@@ -54,7 +54,7 @@ class Hints:
     def telling(self, *, expected: Hint | None = None, ready: Hint | None = None, at_ms: int | None = None) -> Call:
         """The script call that tells: a run is about to be accepted, one may start (since `at_ms`)."""
         keys = self._keys
-        names = [keys.active(), keys.ready(), keys.wakeup(), keys.recent()]
+        names = [keys.active(), keys.ready(), keys.wakeup(), keys.recent(), keys.threads()]
         over, self._over = self._over, []
         told = [_member(expected) if expected else "", _member(ready) if ready else "", "" if at_ms is None else at_ms]
         return ("hint", names, [*told, _TOKENS, _TOKENS_TTL_S, RECENT, *map(_member, over)])

@@ -6,11 +6,14 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from langgraph.types import StateSnapshot
 from pydantic import BaseModel, ConfigDict, Field
 
+from motet.memory.ports import Thread
 from motet.server import thread_state, wire
 from motet.server.checkpoint_ref import CheckpointId, CheckpointRef, meant
 from motet.server.deps import Authorised, Wired
+from motet.server.services import Services
 from motet.server.thread_state import HistorySearch, StateUpdate
 
 router = APIRouter(prefix="/threads/{thread_id}", dependencies=[Authorised])
@@ -54,7 +57,7 @@ async def newest(thread_id: UUID, services: Wired, asked: Annotated[StateQuery, 
     """The thread's newest state, with the tasks and questions that wait."""
     thread = await services.threads.get(str(thread_id))
     found = await thread_state.snapshot(services, thread, subgraphs=asked.subgraphs)
-    return wire.selected(wire.state(found, thread.thread_id), asked.select)
+    return wire.selected(_state(found, thread, services), asked.select)
 
 
 @router.get("/state/{checkpoint_id}")
@@ -65,7 +68,7 @@ async def at_id(
     thread = await services.threads.get(str(thread_id))
     at = CheckpointRef(checkpoint_id=checkpoint_id)
     found = await thread_state.snapshot(services, thread, at, subgraphs=asked.subgraphs)
-    return wire.selected(wire.state(found, thread.thread_id), asked.select)
+    return wire.selected(_state(found, thread, services), asked.select)
 
 
 @router.post("/state/checkpoint")
@@ -74,7 +77,7 @@ async def at(thread_id: UUID, body: StateAt, services: Wired) -> wire.Wire:
     thread = await services.threads.get(str(thread_id))
     place = meant(thread.thread_id, body.checkpoint)
     found = await thread_state.snapshot(services, thread, place, subgraphs=body.subgraphs)
-    return wire.selected(wire.state(found, thread.thread_id), body.select)
+    return wire.selected(_state(found, thread, services), body.select)
 
 
 @router.post("/state")
@@ -90,7 +93,7 @@ async def history(thread_id: UUID, services: Wired, asked: Annotated[HistoryQuer
     thread = await services.threads.get(str(thread_id))
     before = None if asked.before is None else CheckpointRef(checkpoint_id=asked.before)
     search = HistorySearch(limit=asked.limit, before=before)
-    return [wire.state(one, thread.thread_id) for one in await thread_state.history(services, thread, search)]
+    return [_state(one, thread, services) for one in await thread_state.history(services, thread, search)]
 
 
 @router.post("/history")
@@ -98,4 +101,8 @@ async def search(thread_id: UUID, body: History, services: Wired) -> list[wire.W
     """The thread's states that fit, newest first."""
     thread = await services.threads.get(str(thread_id))
     found = await thread_state.history(services, thread, body)
-    return [wire.selected(wire.state(one, thread.thread_id), body.select) for one in found]
+    return [wire.selected(_state(one, thread, services), body.select) for one in found]
+
+
+def _state(found: StateSnapshot, thread: Thread, services: Services) -> wire.Wire:
+    return wire.state(found, thread.thread_id, services.settings.approval_shape)

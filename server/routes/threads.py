@@ -6,15 +6,16 @@ from http import HTTPStatus
 from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from langchain_core.utils.uuid import uuid7
 from pydantic import BaseModel, ConfigDict
 
 from motet.memory.ports import Thread
-from motet.server import thread_state, wire
+from motet.server import thread_search, thread_state, wire
 from motet.server.deps import Authorised, Wired, graph_of
 from motet.server.services import Services
 from motet.server.thread_copy import copied
+from motet.server.thread_search import ThreadFilter, ThreadSearch
 
 router = APIRouter(prefix="/threads", dependencies=[Authorised])
 
@@ -32,10 +33,26 @@ class ThreadCreate(BaseModel):
 @router.post("")
 async def create(body: ThreadCreate, services: Wired) -> wire.Wire:
     """Make a thread, by default with a new time-ordered id; or answer with the one that has the id."""
-    thread = await services.threads.create(
-        str(body.thread_id or uuid7()), body.metadata or {}, if_exists=body.if_exists
-    )
+    thread_id = str(body.thread_id or uuid7())
+    await services.thread_index.add(thread_id)
+    thread = await services.threads.create(thread_id, body.metadata or {}, if_exists=body.if_exists)
     return await _with_values(services, thread)
+
+
+@router.post("/search")
+async def search(body: ThreadSearch, services: Wired, response: Response) -> list[wire.Wire]:
+    """The threads that fit, those changed last first, each with its newest values."""
+    page = await thread_search.search(services, body)
+    response.headers["X-Pagination-Total"] = str(page.total)
+    if body.offset + body.limit < page.total:
+        response.headers["X-Pagination-Next"] = str(body.offset + body.limit)
+    return list(page.rows)
+
+
+@router.post("/count")
+async def count(body: ThreadFilter, services: Wired) -> int:
+    """How many threads fit."""
+    return await thread_search.count(services, body)
 
 
 @router.get("/{thread_id}")
@@ -48,6 +65,7 @@ async def get(thread_id: UUID, services: Wired) -> wire.Wire:
 async def delete(thread_id: UUID, services: Wired) -> None:
     """Forget a thread with its state, runs and events; a run at work on it is stopped."""
     await services.threads.delete(str(thread_id))
+    services.attending.nudge(str(thread_id))
 
 
 @router.post("/{thread_id}/copy")
@@ -59,6 +77,7 @@ async def copy(thread_id: UUID, services: Wired) -> wire.Wire:
 async def _with_values(services: Services, thread: Thread) -> wire.Wire:
     """The values need the graph; a thread whose graph isn't served here is told without them."""
     if not services.graphs.serves(graph_of(thread)):
-        return wire.thread(thread, values=None)
+        return wire.thread(thread, None, services.settings.approval_shape)
     snapshot = await thread_state.snapshot(services, thread)
-    return wire.thread(thread, wire.values(snapshot) if snapshot.created_at else None)
+    values = wire.values(snapshot) if snapshot.created_at else None
+    return wire.thread(thread, values, services.settings.approval_shape)

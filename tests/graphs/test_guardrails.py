@@ -216,11 +216,27 @@ def test_every_other_part_is_looked_through(mode: Any) -> None:
     assert b'"untouched":{"x":[1.5,null,true]}' in told
 
 
-def test_a_part_with_nothing_in_it_is_passed_on_itself() -> None:
-    """Where there is nothing to redact, the graph's own objects go on."""
-    part = Part(mode="values", namespace=(), data={"messages": [HumanMessage("hello")]})
+@pytest.mark.parametrize("mode", ["values", "updates"])
+def test_a_part_with_nothing_in_it_is_passed_on_as_it_is(mode: Any) -> None:
+    """Where there is nothing to redact, the stream says what it would say without rules."""
+    part = Part(mode=mode, namespace=(), data={"messages": [HumanMessage("hello")], "n": 1})
 
-    assert guarded_stream().part(part) is part
+    assert encode(guarded_stream().part(part)) == encode(part)
+
+
+def test_a_message_that_changes_between_two_states_is_looked_through_again() -> None:
+    """What was clean in one state and stays in the next is sent on; a card that it got meanwhile isn't."""
+    outgoing = guarded_stream()
+    first, second = HumanMessage("hello"), HumanMessage("you")
+    told: list[bytes] = []
+    for content in ("hello", CARD, "hello"):
+        first.content = content
+        state = Part(mode="values", namespace=(), data={"messages": [first, second]})
+        told.append(encode(outgoing.part(state))[1])
+
+    assert told[0] == told[2] == encode(state)[1]
+    assert MASKED.encode() in told[1]
+    assert CARD.encode() not in told[1]
 
 
 def test_who_approves_sees_exactly_what_will_be_done() -> None:

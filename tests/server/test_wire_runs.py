@@ -201,7 +201,7 @@ async def test_a_run_that_waits_for_a_person_is_cancelled(client: Any) -> None:
 
     thread: Any = await client.threads.get(thread_id)
     assert (thread["status"], thread["interrupts"]) == ("idle", {})
-    with refused(409, "no answer can be given"):
+    with refused(409, "the run was cancelled"):
         await client.runs.wait(thread_id, "ask", command={"resume": "yes"})
     assert (await client.runs.wait(thread_id, "builder", input={}))["log"] == ["n=1"]
 
@@ -401,8 +401,8 @@ async def test_two_first_runs_make_one_thread(client: Any) -> None:
         ("feedback_keys", ["good"]),
         ("langsmith_tracer", {"project_name": "p"}),
         ("on_completion", "keep"),
-        ("stream_mode", ["messages"]),
-        ("stream_mode", "events"),
+        ("stream_mode", ["lifecycle"]),
+        ("stream_mode", "tools"),
         ("multitask_strategy", "later"),
         ("interrupt_before", "b"),
         ("interrupt_before", ["b"]),

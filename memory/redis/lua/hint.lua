@@ -1,5 +1,5 @@
 -- Tell where to look for work: which runs haven't ended, and which may start.
--- KEYS: active, ready, wakeup, recent
+-- KEYS: active, ready, wakeup, recent, threads
 -- ARGV: run that is accepted or '', run that may start or '', milliseconds since when or '', wake-ups kept,
 --       seconds to keep them, runs kept in `recent`, then runs that have ended
 local time = redis.call('TIME')
@@ -9,7 +9,12 @@ if #ARGV > 6 then
 end
 if ARGV[1] ~= '' then
   redis.call('SADD', KEYS[1], ARGV[1])
-  redis.call('ZADD', KEYS[4], 'NX', time[1] .. string.format('%06d', time[2]), ARGV[1])
+  local now_us = time[1] .. string.format('%06d', time[2])
+  redis.call('ZADD', KEYS[4], 'NX', now_us, ARGV[1])
+  local thread, run = string.match(ARGV[1], '^([^|]*)|(.*)$')
+  if thread ~= run then -- else it goes with its run
+    redis.call('ZADD', KEYS[5], now_us, thread)
+  end
   if redis.call('ZCARD', KEYS[4]) > tonumber(ARGV[6]) + 100 then
     redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -tonumber(ARGV[6]) - 1)
   end
