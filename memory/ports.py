@@ -13,6 +13,8 @@ from typing import Any, Literal, Protocol
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from motet.memory.asking import Asked, Decided
+
 Json = Mapping[str, Any]
 """A JSON object."""
 
@@ -36,6 +38,10 @@ class WaitingInterrupt:
     """What was asked, JSON."""
     response_schema: Json | None = None
     """JSON Schema an answer must fit; None where the graph set none."""
+    asked: Asked | None = field(default=None, compare=False)
+    """What the approval records, when the question comes up; None when it is read again."""
+    approval_id: str = field(default="", compare=False)
+    """Where what was asked and decided is recorded; empty before it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +78,10 @@ class RunRequest:
     answers: Sequence[str] | None = None
     """Interrupt ids that this run answers: each must be waiting. Empty: answers the one that waits,
     whichever it is. None: a plain input, which must not discard what waits."""
+    decided: Sequence[Decided] = ()
+    """What its answers come down to, for the record; one for each of `answers`, or none where nobody says who."""
+    behind: bool = False
+    """A plain input that waits behind questions, rather than being refused while one waits."""
     traceparent: str = ""
     """W3C trace context of the request, so that the worker's spans belong to its trace."""
     temporary: bool = False
@@ -106,6 +116,8 @@ class Claim:
     """1 for the first."""
     lost: int = 0
     """How many of the earlier attempts ended with the loss of their worker: the run may be what kills it."""
+    answers: bool = False
+    """Whether the run answers questions, which its end may bring back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +211,22 @@ class Threads(Protocol):
         ...
 
 
+class ThreadIndex(Protocol):
+    """Which threads a tenant has. A hint: what a thread is stands in the thread itself."""
+
+    async def add(self, thread_id: str) -> None:
+        """Note a thread that is about to be made. One round trip."""
+        ...
+
+    def all(self) -> AsyncGenerator[Sequence[Thread]]:
+        """The tenant's threads in parts, in no order; without those that go with their run."""
+        ...
+
+    async def named(self, thread_ids: Sequence[str]) -> Sequence[Thread]:
+        """Those of the threads that exist."""
+        ...
+
+
 class RunLifecycle(Protocol):
     """A run from its acceptance to its end. Each method is one script: it happens whole or not at all."""
 
@@ -208,7 +236,8 @@ class RunLifecycle(Protocol):
         """Record the run with its input, apply the multitask rule and mark the thread busy; durable on return.
 
         A run that answers interrupts takes them off the thread in the same script, so of two
-        simultaneous answers exactly one is accepted.
+        simultaneous answers exactly one is accepted. It may come while another answer is worked: it is
+        queued behind that and in front of plain inputs, whatever its multitask strategy.
 
         Args:
             request: what was asked for. With a run id that exists: that run is returned, and nothing changes.

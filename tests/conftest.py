@@ -15,10 +15,12 @@ from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.keys import Keys
 from motet.testing import forbid_model_requests
 
-INDEXES = frozenset({"ready", "active", "recent"})
+INDEXES = frozenset({"ready", "active", "recent", "listed", "attention", "open", "approvals", "audit", "audit_head"})
 """A tenant's own keys that never expire; they hold nothing but references, and empty themselves or are bounded."""
 
-OF_A_THREAD = frozenset({"thread", "queue", "run", "runs", "events", "effects", "epoch", "cp"})
+OF_A_THREAD = frozenset(
+    {"thread", "queue", "run", "runs", "events", "effects", "epoch", "cp", "approvals", "grants", "journal"}
+)
 """First words of the keys that a thread owns: they go when the thread is deleted."""
 
 OF_A_TENANT = frozenset({"store", "cache"})

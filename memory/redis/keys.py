@@ -53,6 +53,18 @@ class Keys:
         """HASH of the effects that tools began and did for the thread. TTL a month after the last."""
         return self._of_thread(thread_id, "effects")
 
+    def approvals(self, thread_id: str) -> str:
+        """HASH of the thread's approvals: what was asked and decided, ten fields each. No TTL; goes with its thread."""
+        return self._of_thread(thread_id, "approvals")
+
+    def grants(self, thread_id: str) -> str:
+        """HASH grant id -> what is approved on the thread beforehand, JSON. No TTL; goes with the thread."""
+        return self._of_thread(thread_id, "grants")
+
+    def journal(self, thread_id: str) -> str:
+        """LIST of entries on their way to the tenant's journal. No TTL; empty = gone. Outlives the thread."""
+        return self._of_thread(thread_id, "journal")
+
     def epoch(self, thread_id: str) -> str:
         """STRING: the newest epoch given out for the thread; a claim with another one, or once it is gone, is refused.
 
@@ -82,6 +94,10 @@ class Keys:
         """Glob that every `queue` key of the tenant matches, and no other key."""
         return self._of_all("queue")
 
+    def approvals_of_threads(self) -> str:
+        """Glob that every thread's `approvals` key of the tenant matches, and no other key."""
+        return self._of_all("approvals")
+
     def _of_all(self, suffix: str) -> str:
         return re.sub(r"([*?\[\]\\^])", r"\\\1", f"{self.prefix}:{{{self.tenant}:") + f"*}}:{suffix}"
 
@@ -92,6 +108,10 @@ class Keys:
     def thread_of_queue(self, key: str) -> str:
         """The thread that a `queue` key belongs to."""
         return key.removeprefix(f"{self.prefix}:{{{self.tenant}:").removesuffix("}:queue")
+
+    def thread_of_approvals(self, key: str) -> str:
+        """The thread that an `approvals` key belongs to."""
+        return key.removeprefix(f"{self.prefix}:{{{self.tenant}:").removesuffix("}:approvals")
 
     def threads_of_run(self, run_id: str) -> str:
         """SET of the threads with a run's checkpoints, unless it wrote under a claim and to the claim's thread only.
@@ -164,9 +184,37 @@ class Keys:
         """ZSET `thread|run` -> acceptance in microseconds: the newest 10,000 runs, for a person who looks. No TTL."""
         return f"{self.prefix}:{{{self.tenant}}}:recent"
 
+    def threads(self) -> str:
+        """ZSET thread -> when it was last noted, in microseconds: the threads to list. A hint. No TTL."""
+        return f"{self.prefix}:{{{self.tenant}}}:listed"
+
+    def attention(self) -> str:
+        """ZSET thread -> when its approvals want looking at, in ms; all that may have an open one. A hint. No TTL."""
+        return f"{self.prefix}:{{{self.tenant}}}:attention"
+
+    def open(self) -> str:
+        """ZSET open approval -> since when in ms, as far as the journal has come. No TTL; empties itself."""
+        return f"{self.prefix}:{{{self.tenant}}}:open"
+
+    def approvals_of_all(self) -> str:
+        """ZSET approval -> its opening in ms: the newest 10,000, for a person who looks. No TTL."""
+        return f"{self.prefix}:{{{self.tenant}}}:approvals"
+
+    def audit(self) -> str:
+        """STREAM: the tenant's journal, one line an entry, its number for an id. No TTL: kept for ever."""
+        return f"{self.prefix}:{{{self.tenant}}}:audit"
+
+    def audit_head(self) -> str:
+        """HASH: number and hash of the journal's last entry; `taken:THREAD` while a thread's are taken over. No TTL."""
+        return f"{self.prefix}:{{{self.tenant}}}:audit_head"
+
     def signals(self) -> str:
         """STREAM of runs that are to be cancelled: workers beat at once for those they hold. TTL one minute: a hint."""
         return f"{self.prefix}:{{{self.tenant}}}:signals"
+
+    def webhook(self) -> str:
+        """HASH: how far the journal was told outside, who tells it, and since when that fails. TTL a month, renewed."""
+        return f"{self.prefix}:{{{self.tenant}}}:webhook"
 
     def news(self, thread_id: str, run_id: str) -> str:
         """Pub/sub channel, no key: says that a run has new events. A hint; the events are in its stream."""

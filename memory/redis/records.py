@@ -10,6 +10,7 @@ import orjson
 
 from motet.errors import InvalidInput
 from motet.memory.ports import Run, RunRequest, RunStatus, Thread, ThreadStatus, WaitingInterrupt
+from motet.memory.redis.approval_records import decided_of
 
 THREAD_FIELDS = (
     *("created_us", "updated_us", "status", "metadata", "interrupts", "error"),
@@ -33,11 +34,6 @@ def to_json(field: str, value: object) -> bytes:
         raise InvalidInput(field, value, f"what JSON can hold ({error})") from error
 
 
-def interrupts_to_json(waiting: Sequence[WaitingInterrupt]) -> bytes:
-    """Pairs of an id and the interrupt as JSON text: scripts move them without decoding what was asked."""
-    return to_json("interrupts", [(one.interrupt_id, to_json("interrupts", one).decode()) for one in waiting])
-
-
 def thread_of(thread_id: str, fields: Sequence[bytes]) -> Thread:
     """The thread that `THREAD_FIELDS` of its hash tell; its metadata names the graph of its last run, if any."""
     created, updated, status, metadata, interrupts, error, graph_id, assistant_id, configurable = fields
@@ -48,9 +44,22 @@ def thread_of(thread_id: str, fields: Sequence[bytes]) -> Thread:
         updated_at=_iso(updated),
         status=cast("ThreadStatus", status.decode()),
         metadata={**orjson.loads(metadata), **stamped},
-        interrupts=tuple(WaitingInterrupt(**orjson.loads(text)) for _, text in orjson.loads(interrupts)),
+        interrupts=interrupts_of(thread_id, interrupts),
         error=orjson.loads(error) if error else None,
         configurable=orjson.loads(configurable) if configurable else None,
+    )
+
+
+def interrupts_of(thread_id: str, listed: bytes) -> tuple[WaitingInterrupt, ...]:
+    """What waits, as a field of a thread's hash lists it."""
+    return tuple(_interrupt(thread_id, *one) for one in orjson.loads(listed))
+
+
+def _interrupt(thread_id: str, interrupt_id: str, text: str, approval: str = "") -> WaitingInterrupt:
+    """One entry of a thread's list of what waits."""
+    told: dict[str, Any] = orjson.loads(text)
+    return WaitingInterrupt(
+        interrupt_id=interrupt_id, **told, approval_id=f"{thread_id}.{approval}" if approval else ""
     )
 
 
@@ -62,8 +71,12 @@ def configurable_of(request: RunRequest) -> Any:
 def request_of(text: bytes) -> RunRequest:
     """The request as it was recorded."""
     told: dict[str, Any] = orjson.loads(text)
-    answers = told.pop("answers")
-    return RunRequest(**told, answers=None if answers is None else tuple(answers))
+    answers, decided = told.pop("answers"), told.pop("decided", ())
+    return RunRequest(
+        **told,
+        answers=None if answers is None else tuple(answers),
+        decided=tuple(decided_of(one) for one in decided),
+    )
 
 
 def run_of(fields: Sequence[bytes]) -> Run:

@@ -14,7 +14,7 @@ and forgets those that ended.
 
 A thread works on one run at a time, in the order of acceptance, with one exception: while an interrupt
 waits, no plain input starts, because it would discard the question. Inputs queued before the question
-came up stay queued; the run that answers goes in front of them.
+came up stay queued; the runs that answer go in front of them, one behind the other.
 """
 
 from __future__ import annotations
@@ -23,22 +23,18 @@ import logging
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 import orjson
 from redis.asyncio import Redis
 
 from motet import failpoints
 from motet.errors import (
-    InvalidInput,
     NotFound,
-    NoWaitingInterrupt,
     RunActive,
     RunOver,
     StaleClaim,
     StoreUnavailable,
-    ThreadBusy,
-    ThreadWaits,
 )
 from motet.memory.ports import (
     END,
@@ -56,8 +52,10 @@ from motet.memory.redis.client import answering
 from motet.memory.redis.hints import Hint, Hints
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.listing import of_tenant, of_thread
-from motet.memory.redis.records import RUN_FIELDS, configurable_of, interrupts_to_json, request_of, run_of, to_json
-from motet.memory.redis.scripts import Argument, Scripts
+from motet.memory.redis.opening_approvals import Clock, Opening, answered, hint
+from motet.memory.redis.records import RUN_FIELDS, configurable_of, run_of, to_json
+from motet.memory.redis.run_replies import claimed_of, kind_of, refuse
+from motet.memory.redis.scripts import Argument, Call, Scripts
 from motet.memory.redis.sweeping import Sweep
 
 logger = logging.getLogger(__name__)
@@ -92,6 +90,7 @@ class RedisRuns:
         events_kept: int = EVENTS_KEPT,
         heard: Heard | None = None,
         lost: Callable[[], None] | None = None,
+        clock: Clock = time.time,
     ) -> None:
         """Runs of one tenant.
 
@@ -105,10 +104,12 @@ class RedisRuns:
             events_kept: at least so many of a run's newest events can be read.
             heard: this process' readers of events, who needn't ask Redis for what was written here.
             lost: told of each run that is taken from a lost worker.
+            clock: says when the deadline of an approval is.
         """
         self._client = client
         self._keys = keys
         self._scripts = scripts
+        self._clock = clock
         self._hints = Hints(client, keys, scripts)
         self._lease_ms = round(lease_s * 1000)
         self._retention_ms = round(retention_s * 1000)
@@ -116,7 +117,7 @@ class RedisRuns:
         self._heard = heard or _nobody
         self._sweep = Sweep(
             client, keys, scripts, self._hints,
-            max_attempts=max_attempts, retention_ms=self._retention_ms, events_kept=events_kept, lost=lost,
+            max_attempts=max_attempts, retention_ms=self._retention_ms, events_kept=events_kept, lost=lost, clock=clock,
         )  # fmt: skip
 
     async def create(
@@ -138,7 +139,7 @@ class RedisRuns:
                 outcome, *told = await self._create(request, new_thread, worker or "", told[0])
             if outcome != b"run":
                 await self._hints.retract(hint)
-                _refuse(request, outcome.decode(), [one.decode() for one in told[0]] if told else [])
+                refuse(request, outcome.decode(), [one.decode() for one in told[0]] if told else [])
         failpoints.reached("create.after")
         active, fields, started = told
         if request.multitask in {"interrupt", "rollback"} and active not in {b"", request.run_id.encode()}:
@@ -221,16 +222,18 @@ class RedisRuns:
         if ending.error is not None:
             last["error"] = ending.error
         told = [*events, (END, to_json("error", last))]
+        opened = Opening(*ended, ending.interrupts, clock=self._clock)
         arguments: list[Argument] = [
             *(claim.run_id, claim.epoch, ending.status),
             to_json("error", ending.error) if ending.error is not None else b"",
-            *(interrupts_to_json(ending.interrupts), ending.cancelled or ""),
+            *(opened.entries, ending.cancelled or ""),
             *(self._retention_ms, self._events_kept, self._keys.news(*ended), END, CANCELLED),
             *(part for event in told for part in event),
         ]
         failpoints.reached("finish.before")
         with answering(self._client):
-            reply = await self._scripts.run("run_finish", keys=self._sweep.all_of(*ended), args=arguments)
+            calls: list[Call] = [opened.hint(self._keys)] if ending.interrupts or claim.answers else []
+            reply = (await self._scripts.together([*calls, ("run_finish", self._sweep.all_of(*ended), arguments)]))[-1]
         if reply is None:
             raise StaleClaim(claim.run_id, epoch=claim.epoch)
         failpoints.reached("finish.after")
@@ -258,13 +261,11 @@ class RedisRuns:
 
     async def cancel(self, thread_id: str, run_id: str, action: CancelAction) -> bool:
         """See `RunLifecycle.cancel`. Two round trips."""
-        hint = (thread_id, run_id)
+        ended = (thread_id, run_id)
         with answering(self._client):
-            outcome, *told = await self._scripts.run(
-                "run_cancel",
-                keys=self._sweep.all_of(*hint),
-                args=[run_id, action, self._retention_ms, self._events_kept, self._keys.news(*hint), END, CANCELLED],
-            )
+            args = [run_id, action, self._retention_ms, self._events_kept, self._keys.news(*ended), END, CANCELLED]
+            calls = [hint(self._keys, thread_id, clock=self._clock), ("run_cancel", self._sweep.all_of(*ended), args)]
+            _, (outcome, *told) = await self._scripts.together(calls)
         match outcome:
             case b"none":
                 raise NotFound("run", run_id)
@@ -272,10 +273,10 @@ class RedisRuns:
                 raise RunOver(run_id, told[0].decode())
             case b"asked":
                 with self._hinting():
-                    await self._hints.signal(hint)
+                    await self._hints.signal(ended)
                 return False
             case _:
-                await self._over(hint, *told)
+                await self._over(ended, *told)
                 return True
 
     async def delete(self, thread_id: str, run_id: str) -> None:
@@ -310,25 +311,29 @@ class RedisRuns:
     ) -> list[Any]:
         """What `run_create.lua` says. `queued`: the thread's other runs, as far as they are known."""
         keys, thread_id = self._keys, request.thread_id
-        hint, others = (thread_id, request.run_id), [one.decode() for one in queued]
-        answers = list(dict.fromkeys(request.answers or ()))
-        names = self._sweep.all_of(*hint)
+        noted, others = (thread_id, request.run_id), [one.decode() for one in queued]
+        names, answers = self._sweep.all_of(*noted), answered(request, clock=self._clock)
         for other in others:
             names += [keys.run(thread_id, other), keys.events(thread_id, other)]
         args: list[Argument] = [
             *(request.run_id, to_json("payload", request), request.multitask),
-            *("plain" if request.answers is None else "answer", request.graph_id, request.assistant_id),
+            *(kind_of(request), request.graph_id, request.assistant_id),
             to_json("config.configurable", configurable_of(request)),
             "" if new_thread is None else to_json("metadata", new_thread),
             *("1" if request.temporary else "", worker, self._lease_ms, self._retention_ms, self._events_kept),
-            *(END, CANCELLED, len(RUN_FIELDS), *RUN_FIELDS, len(answers), *answers),
+            *(END, CANCELLED, len(RUN_FIELDS), *RUN_FIELDS, len(answers) // 8, *answers),
             *(*others, *(keys.news(thread_id, other) for other in others)),
         ]
-        calls = [self._hints.telling(expected=hint), ("run_create", names, args)]
+        calls = [self._hints.telling(expected=noted), ("run_create", names, args)]
         if not worker:
             # Wrong where the run must wait for others; whoever follows it finds that out.
-            calls.append(self._hints.telling(ready=hint))
-        return (await self._scripts.together(calls))[1]
+            calls.append(self._hints.telling(ready=noted))
+        # It may answer questions, or bring back those of an answer that it takes the place of.
+        asks = request.answers is not None or request.multitask in {"interrupt", "rollback"}
+        if asks:
+            calls.insert(0, hint(keys, thread_id, clock=self._clock))
+        told = await self._scripts.together(calls)
+        return told[2 if asks else 1]
 
     async def _start(self, hint: Hint, worker: str) -> Claimed | None:
         thread_id, run_id = hint
@@ -342,7 +347,7 @@ class RedisRuns:
 
     def _begun(self, hint: Hint, worker: str, started: Sequence[Any]) -> Claimed:
         self._heard(*hint, ())
-        return _claimed(*hint, worker, started)
+        return claimed_of(*hint, worker, started)
 
     def _told(self, claim: Claim, ids: Sequence[bytes], events: Sequence[tuple[str, bytes]]) -> None:
         if ids:
@@ -371,28 +376,3 @@ class RedisRuns:
 
 def _nobody(thread_id: str, run_id: str, events: Sequence[tuple[str, str, bytes]]) -> None:
     """Nobody in this process reads events."""
-
-
-def _claimed(thread_id: str, run_id: str, worker: str, started: Sequence[Any]) -> Claimed:
-    epoch, attempt, lost, request, spent, waited_us = started
-    return Claimed(
-        claim=Claim(run_id=run_id, thread_id=thread_id, worker=worker, epoch=epoch, attempt=attempt, lost=lost),
-        request=request_of(request),
-        spent=orjson.loads(spent) if spent else {},
-        waited_s=int(waited_us) / 1e6,
-    )
-
-
-def _refuse(request: RunRequest, outcome: str, waiting: Sequence[str]) -> NoReturn:
-    match outcome:
-        case "no thread":
-            raise NotFound("thread", request.thread_id)
-        case "busy":
-            raise ThreadBusy(request.thread_id)
-        case "waits":
-            raise ThreadWaits(request.thread_id, waiting)
-        case "several":
-            allowed = f"a mapping from the id of each interrupt answered to its answer; waiting: {', '.join(waiting)}"
-            raise InvalidInput("command.resume", "an answer without an id", allowed)
-        case _:
-            raise NoWaitingInterrupt(request.thread_id, request.answers or (), waiting)

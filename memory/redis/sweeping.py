@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 
 from redis.asyncio import Redis
@@ -10,9 +11,11 @@ from redis.asyncio import Redis
 from motet.memory.ports import END
 from motet.memory.redis.hints import Hint, Hints
 from motet.memory.redis.keys import Keys
+from motet.memory.redis.opening_approvals import Clock
+from motet.memory.redis.opening_approvals import hint as attention
 from motet.memory.redis.rebuilding import rebuild
 from motet.memory.redis.records import to_json
-from motet.memory.redis.scripts import Scripts
+from motet.memory.redis.scripts import Argument, Scripts
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,7 @@ class Sweep:
         retention_ms: int,
         events_kept: int,
         lost: Callable[[], None] | None = None,
+        clock: Clock = time.time,
     ) -> None:
         """See `RedisRuns`."""
         self._client = client
@@ -46,6 +50,7 @@ class Sweep:
         self._retention_ms = retention_ms
         self._events_kept = events_kept
         self._lost = lost
+        self._clock = clock
         self._unknown: set[Hint] = set()
         """Hints whose run didn't exist at the last sweep: it may have been about to be accepted."""
 
@@ -68,16 +73,14 @@ class Sweep:
         """
         message = f"lost its worker {self._max_attempts} times, and is not tried again; the last time, {reason}"
         error = {"error": "RunLost", "message": message}
-        taken = await self._scripts.run(
-            "run_takeover",
-            keys=self.all_of(*hint),
-            args=[
-                *(hint[1], "" if epoch is None else epoch, self._max_attempts, to_json("error", error)),
-                *(self._retention_ms, self._events_kept, self._keys.news(*hint)),
-                *(END, to_json("error", {"status": "error", "error": error})),
-                *(END, to_json("error", {"status": "interrupted"})),
-            ],
-        )
+        args: list[Argument] = [
+            *(hint[1], "" if epoch is None else epoch, self._max_attempts, to_json("error", error)),
+            *(self._retention_ms, self._events_kept, self._keys.news(*hint)),
+            *(END, to_json("error", {"status": "error", "error": error})),
+            *(END, to_json("error", {"status": "interrupted"})),
+        ]
+        calls = [attention(self._keys, hint[0], clock=self._clock), ("run_takeover", self.all_of(*hint), args)]
+        _, taken = await self._scripts.together(calls)
         if taken is None:
             return ""
         if self._lost is not None:
@@ -96,7 +99,7 @@ class Sweep:
         return outcome.decode()
 
     def all_of(self, thread_id: str, run_id: str) -> list[str]:
-        """Thread, queue, run, events, epoch, runs, and six of checkpoints: the order in which scripts take them."""
+        """Thread, queue, run, events, epoch, runs, six of checkpoints, approvals, grants, journal: as scripts do."""
         keys = self._keys
         return [
             keys.thread(thread_id),
@@ -106,6 +109,9 @@ class Sweep:
             keys.epoch(thread_id),
             keys.runs(thread_id),
             *keys.checkpoints(thread_id)[:-1],
+            keys.approvals(thread_id),
+            keys.grants(thread_id),
+            keys.journal(thread_id),
         ]
 
     async def _ended(self, hint: Hint, released: bytes, now_ms: bytes) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from redis.asyncio import Redis
 
 from motet.errors import AlreadyExists, NotFound, StaleClaim, ThreadBusy
 from motet.memory.ports import Claim, Json, Thread, WaitingInterrupt
+from motet.memory.redis.approvals import RedisApprovals
 from motet.memory.redis.client import answering
 from motet.memory.redis.hints import Hints
 from motet.memory.redis.keys import Keys
-from motet.memory.redis.records import THREAD_FIELDS, interrupts_to_json, thread_of, to_json
-from motet.memory.redis.scripts import Argument, Scripts
+from motet.memory.redis.opening_approvals import Clock, Opening, hint
+from motet.memory.redis.records import THREAD_FIELDS, interrupts_of, thread_of, to_json
+from motet.memory.redis.scripts import Argument, Call, Scripts
 
 _SHUT_OUT_MS = 24 * 3600 * 1000
 """So long after a thread's end its epoch refuses whoever still writes."""
@@ -22,7 +26,9 @@ _SHUT_OUT_MS = 24 * 3600 * 1000
 class RedisThreads:
     """`Threads` on Redis."""
 
-    def __init__(self, client: Redis, keys: Keys, scripts: Scripts) -> None:
+    def __init__(self, client: Redis, keys: Keys, scripts: Scripts, *, clock: Clock = time.time) -> None:
+        """Threads of one tenant; `clock` says when the deadline of an approval is."""
+        self._clock = clock
         self._client = client
         self._keys = keys
         self._scripts = scripts
@@ -41,7 +47,7 @@ class RedisThreads:
         return thread_of(thread_id, fields)
 
     async def copy(self, source_id: str, target_id: str) -> Thread:
-        """See `Threads.copy`. Two round trips."""
+        """See `Threads.copy`. Two round trips, and one more where a question waits."""
         names = ("metadata", "interrupts", "status", "active", "error", "graph_id", "assistant_id", "configurable")
         with answering(self._client):
             told: Any = await self._client.hmget(self._keys.thread(source_id), names)
@@ -51,7 +57,11 @@ class RedisThreads:
         if active:
             raise ThreadBusy(source_id)
         further = {name: value for name, value in zip(names[4:], rest, strict=True) if value is not None}
-        made, fields = await self._create(target_id, [metadata, interrupts, status], further)
+        waiting = [replace(one, asked=None) for one in interrupts_of(source_id, interrupts)]
+        if waiting:
+            waiting = await RedisApprovals(self._client, self._keys, self._scripts).recorded(source_id, waiting)
+        opened = Opening(target_id, "", [_moved(one, target_id) for one in waiting], clock=self._clock)
+        made, fields = await self._create(target_id, [metadata, opened.entries, status], further, opened)
         if not made:
             raise AlreadyExists("thread", target_id)
         return thread_of(target_id, fields)
@@ -60,14 +70,30 @@ class RedisThreads:
         """See `Threads.delete`. Three round trips."""
         keys = self._keys
         checkpoints = keys.checkpoints(thread_id)
-        own = [keys.thread(thread_id), keys.queue(thread_id), checkpoints[-1], keys.runs(thread_id)]
+        own = [
+            keys.thread(thread_id),
+            keys.queue(thread_id),
+            checkpoints[-1],
+            keys.journal(thread_id),
+            keys.runs(thread_id),
+        ]
         runs: list[str] = []
         with answering(self._client):
             while True:
-                names = [*own, keys.effects(thread_id), *checkpoints[:-1]]
+                names = [
+                    *own,
+                    keys.effects(thread_id),
+                    *checkpoints[:-1],
+                    keys.approvals(thread_id),
+                    keys.grants(thread_id),
+                ]
                 for run_id in runs:
                     names += [keys.run(thread_id, run_id), keys.events(thread_id, run_id)]
-                outcome, *told = await self._scripts.run("thread_delete", keys=names, args=[_SHUT_OUT_MS, *runs])
+                calls: list[Call] = [
+                    hint(keys, thread_id, clock=self._clock),
+                    ("thread_delete", names, [_SHUT_OUT_MS, *runs]),
+                ]
+                _, (outcome, *told) = await self._scripts.together(calls)
                 if outcome != b"again":
                     break
                 runs = [one.decode() for one in told[0]]
@@ -91,9 +117,13 @@ class RedisThreads:
 
     async def settle(self, held: Claim, waiting: Sequence[WaitingInterrupt]) -> None:
         thread_id = held.thread_id
-        keys = [self._keys.thread(thread_id), self._keys.queue(thread_id), self._keys.epoch(thread_id)]
+        names = self._keys
+        keys = [names.thread(thread_id), names.queue(thread_id), names.epoch(thread_id)]
+        keys += [names.approvals(thread_id), names.journal(thread_id)]
+        opened = Opening(thread_id, "", waiting, clock=self._clock)
         with answering(self._client):
-            told = await self._scripts.run("thread_settle", keys=keys, args=[held.epoch, interrupts_to_json(waiting)])
+            calls = [opened.hint(names), ("thread_settle", keys, [held.epoch, opened.entries])]
+            _, told = await self._scripts.together(calls)
             if told is None:
                 raise StaleClaim(held.run_id, epoch=held.epoch)
             released, now_ms = told
@@ -101,11 +131,17 @@ class RedisThreads:
                 hints = Hints(self._client, self._keys, self._scripts)
                 await hints.tell(ready=(thread_id, released.decode()), at_ms=int(now_ms))
 
-    async def _create(self, thread_id: str, first: Sequence[Argument], further: dict[str, Argument]) -> Any:
+    async def _create(
+        self, thread_id: str, first: Sequence[Argument], further: dict[str, Argument], opened: Opening | None = None
+    ) -> Any:
         flat = [part for field in further.items() for part in field]
+        keys = [self._keys.thread(thread_id), self._keys.approvals(thread_id), self._keys.journal(thread_id)]
+        calls: list[Call] = [] if opened is None else [opened.hint(self._keys)]
+        calls.append(("thread_create", keys, [*first, len(THREAD_FIELDS), *THREAD_FIELDS, *flat]))
         with answering(self._client):
-            return await self._scripts.run(
-                "thread_create",
-                keys=[self._keys.thread(thread_id)],
-                args=[*first, len(THREAD_FIELDS), *THREAD_FIELDS, *flat],
-            )
+            return (await self._scripts.together(calls))[-1]
+
+
+def _moved(one: WaitingInterrupt, thread_id: str) -> WaitingInterrupt:
+    """A question as the copy of its thread asks it."""
+    return one if one.asked is None else replace(one, asked=replace(one.asked, thread_id=thread_id))

@@ -16,7 +16,8 @@ MotetError
 │       ├── RunOver             the run has ended, so it can't be cancelled
 │       ├── ThreadWaits         a decision is waiting; a plain input would discard it
 │       ├── NoWaitingInterrupt  a resume names nothing that waits
-│       └── ArgumentsChanged    a decision was made on other arguments than those waiting
+│       ├── ArgumentsChanged    a decision was made on other arguments than those waiting
+│       └── AlreadyDecided      the approval is no longer open; says who decided what
 ├── SetupError             whoever configured this installation must change it
 │   ├── InvalidConfig           a setting, `langgraph.json` or an agent's declaration is wrong
 │   ├── InvalidWorkspace        the folder of data can't be used
@@ -212,6 +213,16 @@ class ArgumentsChanged(Conflict):
             f"Interrupt {interrupt_id}: the decision was made on arguments {shortened(seen)}, "
             f"but {waiting} are waiting; look again"
         )
+
+
+class AlreadyDecided(Conflict):
+    """The approval was decided by somebody else or otherwise, expired, or was withdrawn; nothing changed."""
+
+    def __init__(self, approval_id: str, *, state: str, by: str, at: str, how: str) -> None:
+        """`by`: who decided, empty for nobody; `how`: what they decided, or why it was withdrawn."""
+        super().__init__(f"approval {approval_id} is {state} since {at}{f' by {by}' if by else ''}: {how}")
+        self.state = state
+        self.by = by
 
 
 class SetupError(MotetError):

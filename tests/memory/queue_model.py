@@ -149,6 +149,7 @@ class Queue:
         *,
         multitask: Multitask = "enqueue",
         answers: Sequence[str] | None = None,
+        behind: bool = False,
         temporary: bool = False,
         new_thread: bool = False,
         worker: bool = False,
@@ -159,7 +160,7 @@ class Queue:
         if thread_id not in self.threads and not new_thread:
             raise NotFound("thread", thread_id)
         thread = self.threads.get(thread_id) or ModelThread(thread_id=thread_id, temporary=temporary)
-        answered = self._answered(thread, answers)
+        answered = self._answered(thread, answers, behind=behind)
         if answers is None and thread.active and multitask == "reject":
             raise ThreadBusy(thread_id)
 
@@ -169,12 +170,14 @@ class Queue:
         self.runs[run_id] = self.streams[run_id] = run
         thread.runs.append(run)
         others = [*thread.queue]
-        thread.queue.insert(0 if answered else len(others), run)
+        answers_before = [at for at, other in enumerate(others, start=1) if other.answered]
+        thread.queue.insert(max(answers_before, default=0) if answered else len(others), run)
         if answered:
-            # Whoever writes by hand mustn't bring back what is being answered.
-            thread.writer = 0
+            if not thread.active:
+                # Whoever writes by hand mustn't bring back what is being answered.
+                thread.writer = 0
             thread.waiting = [one for one in thread.waiting if one not in answered]
-        if multitask in ("interrupt", "rollback") and thread.active:
+        if multitask in ("interrupt", "rollback") and thread.active and not answered:
             self._clear(others, multitask)
         if thread.active is None and (answered or not thread.waiting):
             thread.active = thread.queue[0]
@@ -336,11 +339,11 @@ class Queue:
         return thread.writer
 
     @staticmethod
-    def _answered(thread: ModelThread, answers: Sequence[str] | None) -> list[str]:
+    def _answered(thread: ModelThread, answers: Sequence[str] | None, *, behind: bool) -> list[str]:
         """What an input takes off the thread; refuses what doesn't fit what waits."""
-        waiting = [] if thread.active else thread.waiting
+        waiting = thread.waiting
         if answers is None:
-            if waiting:
+            if waiting and not thread.active and not behind:
                 raise ThreadWaits(thread.thread_id, waiting)
             return []
         if not answers and len(waiting) > 1:
@@ -389,25 +392,32 @@ class Queue:
             del self.threads[thread.thread_id]
             return
         if not again and thread.active is not run:
-            # One that was queued leaves alone what is worked on.
+            # One that was queued leaves alone what is worked on; what it was to answer waits again.
+            thread.waiting = _each_once([*run.answered, *thread.waiting])
             return
         if mode == "rollback":
             thread.asked = run.after
         elif not mode and not failed:
             thread.asked = run
         if not mode and not failed:
-            thread.waiting = [*asks]
+            taken = {question for other in thread.queue for question in other.answered}
+            thread.waiting = [one for one in asks if one not in taken]
         elif never_answered:
-            thread.waiting = [*run.answered, *thread.waiting]
+            thread.waiting = _each_once([*run.answered, *thread.waiting])
         thread.writer, thread.active, thread.failed = 0, None, failed
         stopped = status == "interrupted" and not mode
         self._go_on(thread, otherwise="error" if failed else "interrupted" if stopped else "idle")
 
     @staticmethod
     def _go_on(thread: ModelThread, *, otherwise: ThreadStatus) -> None:
-        """Release the next run, unless a question waits."""
-        thread.active = thread.queue[0] if thread.queue and not thread.waiting else None
+        """Release the next run; while a question waits, only one that answers another."""
+        first = thread.queue[0] if thread.queue else None
+        thread.active = first if first and (first.answered or not thread.waiting) else None
         thread.status = "busy" if thread.active else "interrupted" if thread.waiting else otherwise
+
+
+def _each_once(questions: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(questions))
 
 
 def _nothing_waits(thread: ModelThread, answers: Sequence[str], waiting: Sequence[str]) -> NoReturn:

@@ -78,8 +78,6 @@ async def test_the_rest_waits_on_after_an_answer(life: Life) -> None:
     """An answer takes its own question only; the run's end says what waits now."""
     thread_id = await life.ask("one", "two")
     await life.submit(thread_id, answers=["one"])
-    with pytest.raises(NoWaitingInterrupt):
-        await life.submit(thread_id, answers=["two"])
     assert await _states(life, thread_id) == ("busy", ["two"])
 
     await life.interrupt(await life.claim(), "two", "three")
@@ -88,6 +86,52 @@ async def test_the_rest_waits_on_after_an_answer(life: Life) -> None:
     await life.submit(thread_id, answers=["three", "two"])
     await life.succeed(await life.claim())
     assert await _states(life, thread_id) == ("idle", [])
+
+
+async def test_answers_are_worked_one_behind_the_other(life: Life) -> None:
+    """Answers given while another is worked are accepted, each once, and start in order, in front of plain inputs."""
+    thread_id = await life.ask("one", "two", "three")
+    first = await life.submit(thread_id, answers=["one"])
+    plain = await life.submit(thread_id)
+    others = [await life.submit(thread_id, answers=[name], multitask="reject") for name in ("three", "two")]
+    with pytest.raises(NoWaitingInterrupt):
+        await life.submit(thread_id, answers=["two"])
+
+    started: list[str] = []
+    for left in (("two", "three"), ("two",), ()):
+        claimed = await life.claim()
+        started.append(claimed.claim.run_id)
+        await (life.interrupt(claimed, *left) if left else life.succeed(claimed))
+    assert started == [one.request.run_id for one in (first, *others)]
+    assert (await life.claim()).claim.run_id == plain.request.run_id
+
+
+async def test_a_queued_answer_that_is_cancelled_leaves_its_question(life: Life) -> None:
+    """The question waits again; what is worked goes on, and other answers behind it."""
+    thread_id = await life.ask("one", "two", "three")
+    await life.submit(thread_id, answers=["one"])
+    cancelled = await life.submit(thread_id, answers=["two"])
+    last = await life.submit(thread_id, answers=["three"])
+    assert await life.runs.cancel(thread_id, cancelled.request.run_id, "interrupt")
+    assert await _states(life, thread_id) == ("busy", ["two"])
+
+    await life.interrupt(await life.claim(), "two", "three")
+    claimed = await life.claim()
+    assert claimed.claim.run_id == last.request.run_id
+    await life.interrupt(claimed, "two")
+    assert await _states(life, thread_id) == ("interrupted", ["two"])
+
+
+async def test_an_input_may_wait_behind_a_question(life: Life) -> None:
+    """One that says so is queued rather than refused, and starts once nothing waits."""
+    thread_id = await life.ask("one")
+    behind = await life.submit(thread_id, behind=True)
+    assert await _states(life, thread_id) == ("interrupted", ["one"])
+    assert await life.nothing_to_claim()
+
+    await life.submit(thread_id, answers=["one"])
+    await life.succeed(await life.claim())
+    assert (await life.claim()).claim.run_id == behind.request.run_id
 
 
 async def test_queued_inputs_wait_behind_a_question(life: Life) -> None:

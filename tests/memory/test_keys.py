@@ -17,7 +17,14 @@ PARTS = {
     "cached": ("entries", "expiries"),
 }
 """Of names that take a part: which parts there are."""
-NO_KEYS = {"thread_id", "checkpoints_of_all", "queues_of_all", "thread_of_queue"}
+NO_KEYS = {
+    "thread_id",
+    "checkpoints_of_all",
+    "queues_of_all",
+    "thread_of_queue",
+    "approvals_of_threads",
+    "thread_of_approvals",
+}
 """Methods that name no key."""
 
 

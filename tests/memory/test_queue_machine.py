@@ -394,7 +394,7 @@ class Product:
             assert not queue
             assert not saved
             return None
-        waiting = [interrupt_id for interrupt_id, _ in orjson.loads(interrupts or b"[]")]
+        waiting = [one[0] for one in orjson.loads(interrupts or b"[]")]
         queued, by = [one.decode() for one in queue], {one.decode() for one in saved}
         writer = [number for number, claim in self._claims.items() if claim.epoch == int(epoch or 0)]
         return status.decode(), (active or b"").decode(), waiting, bool(error), queued, by, writer
@@ -490,14 +490,19 @@ class QueueOnRedis(QueueRules):
         for _ in range(2):
             assert list(product.do(product.life.runs.sweep())) == []
         assert product.do(product.life.runs.depth()) == (0, 0)
-        owned = {keys.recent()}
+        owned = {keys.recent(), keys.threads(), keys.attention(), keys.approvals_of_all()}
+        # What the journal hasn't taken yet outlives its thread.
+        owned |= {keys.journal(thread_id) for thread_id in THREADS}
         for thread_id in self.model.threads:
             owned |= {keys.thread(thread_id), keys.epoch(thread_id), keys.runs(thread_id), *keys.checkpoints(thread_id)}
+            owned.add(keys.approvals(thread_id))
         for name in product.do(product.names()):
             assert name in owned or product.do(product.client.pttl(name)) > 0, name
 
     def _everything(self) -> dict[str, bytes]:
-        names = self.product.do(self.product.names())
+        """All but the hint that is given before a thread's questions change: a zombie gives it, too."""
+        hints = {self.product.keys.attention(), self.product.keys.approvals_of_all()}
+        names = [one for one in self.product.do(self.product.names()) if one not in hints]
         return {name: self.product.do(self.product.client.dump(name)) for name in names}
 
 

@@ -15,7 +15,7 @@ from motet.memory.redis.scripts import Scripts
 
 HOUR_S = 3600
 
-OF_THE_TENANT = {"active", "ready", "recent", "wakeup", "rebuilding"}
+OF_THE_TENANT = {"active", "ready", "recent", "wakeup", "rebuilding", "attention", "approvals"}
 """Hints: they hold nothing but names of runs, for a while."""
 
 

@@ -1,6 +1,7 @@
 --!include run_ending
 -- Have a run end: at once where nobody works on it, by its worker otherwise.
--- KEYS: thread, queue, run, events, the thread's epoch, runs, six of the thread's checkpoints
+-- KEYS: thread, queue, run, events, the thread's epoch, runs, six of the thread's checkpoints, its approvals, grants and
+--       journal
 -- ARGV: run id, interrupt|rollback, milliseconds to keep the run and its events, events kept at least, channel of the
 --       run's news, name and data of the last event
 -- Returns {'none'}, {'over', status}, {'asked'}, or {'ended', id of the run that may start now or '', milliseconds now}.
@@ -30,11 +31,13 @@ if over then
     return {'over', status}
   end
   -- Its questions are withdrawn; what it answered itself comes back only if it never happened.
+  wait_for({approvals = KEYS[13], journal = KEYS[15]}, time[1] .. string.format('%06d', time[2]), run_id, of_thread[2],
+    {}, 'the run was cancelled')
   redis.call('HSET', thread, 'interrupts', '[]')
 end
 local released, now_ms = end_run(
   {thread = thread, queue = KEYS[2], run = run, events = KEYS[4], epoch = KEYS[5], runs = KEYS[6],
-    checkpoints = {unpack(KEYS, 7)}},
+    checkpoints = {unpack(KEYS, 7, 12)}, approvals = KEYS[13], grants = KEYS[14], journal = KEYS[15]},
   {run_id = run_id, status = 'interrupted', mode = action, failure = '', waiting = '[]', retention_ms = ARGV[3],
-    kept = ARGV[4], last_at = 6, channel = ARGV[5], over = over})
+    kept = ARGV[4], last_at = 6, channel = ARGV[5], over = over, reason = 'the run was cancelled'})
 return {'ended', released, now_ms}

@@ -1,21 +1,26 @@
 --!include run_ending
 --!include run_starting
 -- Accept a run on its thread, or say why not; writes nothing unless the run is accepted.
--- KEYS: thread, queue, run, events, the thread's epoch, runs, six of the thread's checkpoints, then run and events of
---       each queued run that is known
--- ARGV: run id, request JSON, multitask strategy, plain|answer, graph id, assistant id, configurable JSON,
+-- KEYS: thread, queue, run, events, the thread's epoch, runs, six of the thread's checkpoints, its approvals, grants and
+--       journal, then run and events of each queued run that is known
+-- ARGV: run id, request JSON, multitask strategy, plain|behind|answer, graph id, assistant id, configurable JSON,
 --       metadata JSON of the thread to make if there is none, or '', '1' if the thread goes with the run,
 --       worker that may start it at once, or '', lease in milliseconds, milliseconds to keep ended runs, events kept at
 --       least, name and data of a cancelled run's last event, number f of the run's fields to return, those,
---       number n of answered interrupt ids, those, ids of the queued runs that are known, channel of each one's news
+--       number n of answered interrupts, for each: its id, approval it was meant for or '', state the approval comes
+--       into, who as JSON, decisions as JSON, detail for the journal as JSON, reason, grant as JSON or '';
+--       then ids of the queued runs that are known, channel of each one's news
 -- Returns {'run', id of the run the thread works on, fields, what `start` returns or nil} (also when the run was there),
 --         {'no thread'}, {'busy'}, {'again', ids of the runs that are queued},
---         or {'waits' | 'none' | 'several', ids of the interrupts that wait}.
+--         or {'waits' | 'none' | 'several' | 'changed', ids of the interrupts that wait}.
 local thread, queue, run, epoch, runs = KEYS[1], KEYS[2], KEYS[3], KEYS[5], KEYS[6]
 local run_id, request, multitask, kind = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local fields_end = 16 + tonumber(ARGV[16])
-local named_end = fields_end + 1 + tonumber(ARGV[fields_end + 1])
-local known_count = (#KEYS - 12) / 2
+local count = tonumber(ARGV[fields_end + 1])
+local named_end = fields_end + 1 + 8 * count
+local known_count = (#KEYS - 15) / 2
+local k = {thread = thread, queue = queue, epoch = epoch, runs = runs, checkpoints = {unpack(KEYS, 7, 12)},
+  approvals = KEYS[13], grants = KEYS[14], journal = KEYS[15]}
 
 local function accepted(active, started)
   return {'run', active, redis.call('HMGET', run, unpack(ARGV, 17, fields_end)), started}
@@ -24,43 +29,47 @@ end
 if redis.call('EXISTS', run) == 1 then
   return accepted(redis.call('HGET', thread, 'active') or '', false)
 end
-local state = redis.call('HMGET', thread, 'active', 'interrupts', 'created_us', 'asked')
+local state = redis.call('HMGET', thread, 'active', 'interrupts', 'created_us', 'asked', 'answering')
 if not state[3] and ARGV[8] == '' then
   return {'no thread'}
 end
 local active = state[1] or ''
--- While a run works, what its thread still lists waits for that run's end and can't be answered.
-local waiting = active == '' and state[2] and cjson.decode(state[2]) or {}
+-- While a run works, what its thread still lists waits for another answer than that run's.
+local waiting = state[2] and cjson.decode(state[2]) or {}
 local ids = {}
 for i, interrupt in ipairs(waiting) do
   ids[i] = interrupt[1]
 end
 
-local answered, kept = {}, {}
-if kind == 'plain' then
-  if #waiting > 0 then
+local answered, kept, told = {}, {}, {}
+if kind ~= 'answer' then
+  if kind == 'plain' and #waiting > 0 and active == '' then
     return {'waits', ids}
   end
   if multitask == 'reject' and active ~= '' then
     return {'busy'}
   end
 else
-  local named, count = {}, named_end - fields_end - 1
   if #waiting > 1 and count == 0 then
     return {'several', ids}
   end
-  for i = fields_end + 2, named_end do
-    named[ARGV[i]] = true
+  for i = fields_end + 2, named_end, 8 do
+    told[ARGV[i]] = {unpack(ARGV, i + 1, i + 7)}
   end
   for _, interrupt in ipairs(waiting) do
-    table.insert((count == 0 or named[interrupt[1]]) and answered or kept, interrupt)
+    local one = told[interrupt[1]]
+    if one and one[1] ~= '' and one[1] ~= interrupt[3] then
+      return {'changed', ids}
+    end
+    table.insert((count == 0 or one) and answered or kept, interrupt)
   end
   if #answered == 0 or #answered < count then
     return {'none', ids}
   end
 end
 
-local clears = active ~= '' and (multitask == 'interrupt' or multitask == 'rollback')
+-- An answer is no rival of what is worked on: it goes behind it, whatever its strategy.
+local clears = kind ~= 'answer' and active ~= '' and (multitask == 'interrupt' or multitask == 'rollback')
 if clears then
   local queued = redis.call('LRANGE', queue, 0, -1)
   for i = 1, math.max(#queued, known_count) do
@@ -70,25 +79,25 @@ if clears then
   end
   -- From the back, so that none is released that ends in the next turn.
   for i = #queued, 1, -1 do
-    local other = KEYS[11 + 2 * i]
+    local other = KEYS[14 + 2 * i]
     if redis.call('HGET', other, 'status') == 'running' then
       if redis.call('HGET', other, 'cancel') ~= 'rollback' then
         redis.call('HSET', other, 'cancel', multitask)
       end
     else
-      end_run({thread = thread, queue = queue, run = other, events = KEYS[12 + 2 * i], epoch = epoch, runs = runs,
-          checkpoints = {unpack(KEYS, 7, 12)}},
-        {followed = true, run_id = queued[i], status = 'interrupted', mode = multitask, failure = '', waiting = '[]',
+      k.run, k.events = other, KEYS[15 + 2 * i]
+      end_run(k,
+        {followed = true, reason = 'another run took its place', run_id = queued[i], status = 'interrupted', mode = multitask, failure = '', waiting = '[]',
           retention_ms = ARGV[12], kept = ARGV[13], last_at = 14, channel = ARGV[named_end + known_count + i]})
     end
   end
-  state = redis.call('HMGET', thread, 'active', 'interrupts')
+  state = redis.call('HMGET', thread, 'active', 'interrupts', 'created_us', 'asked', 'answering')
   active = state[1]
 end
 
 local time = redis.call('TIME')
 local now_us = time[1] .. string.format('%06d', time[2])
-if not state[3] and not clears then
+if not state[3] then
   redis.call('HSET', thread, 'created_us', now_us, 'metadata', ARGV[8], 'interrupts', '[]', 'error', '',
     'temporary', ARGV[9])
 end
@@ -97,15 +106,40 @@ redis.call('HSET', run, 'request', request, 'status', 'pending', 'created_us', n
   'after', #answered > 0 and state[4] or '')
 redis.call('DEL', KEYS[4]) -- of a run that had the same id and was rolled back
 redis.call('ZADD', runs, now_us, run_id)
+local held = false
 if #answered > 0 then
-  advance(epoch) -- who writes to the thread by hand would bring back what is being answered
-  redis.call('LPUSH', queue, run_id)
-  redis.call('HSET', thread, 'interrupts', #kept > 0 and cjson.encode(kept) or '[]')
+  if active == '' then
+    advance(epoch) -- who writes to the thread by hand would bring back what is being answered
+  end
+  local answering, taken = state[5] and state[5] ~= '' and cjson.decode(state[5]) or {}, {}
+  for i, interrupt in ipairs(answered) do
+    taken[i] = interrupt[1]
+    local one = told[interrupt[1]]
+    if interrupt[3] and one then
+      become(k, now_us, interrupt[3], one[2], run_id, one[3], one[4], one[6])
+      note(k, now_us, one[2], interrupt[3], run_id, one[3], one[5])
+      if one[7] ~= '' then
+        redis.call('HSET', k.grants, interrupt[3], one[7])
+        note(k, now_us, 'granted', interrupt[3], run_id, one[3], one[7])
+      end
+    elseif interrupt[3] then
+      become(k, now_us, interrupt[3], 'decided', run_id, '', '', '')
+      note(k, now_us, 'decided', interrupt[3], run_id, '', '')
+    end
+  end
+  -- In front of all plain inputs, and behind the answers that came before.
+  if #answering > 0 then
+    redis.call('LINSERT', queue, 'AFTER', answering[#answering][1], run_id)
+  else
+    redis.call('LPUSH', queue, run_id)
+  end
+  answering[#answering + 1] = {run_id, taken}
+  redis.call('HSET', thread, 'interrupts', listed(kept), 'answering', cjson.encode(answering))
 else
   redis.call('RPUSH', queue, run_id)
+  -- What comes behind a question waits as well; an answer that was rolled back just now is one again.
+  held = active == '' and (state[2] or '[]') ~= '[]'
 end
--- An answer that was rolled back waits again: what comes behind it waits as well.
-local held = clears and active == '' and state[2] ~= '[]'
 if active == '' and not held then
   active = redis.call('LINDEX', queue, 0)
 end

@@ -1,39 +1,63 @@
 --!include epochs
 --!include events
 --!include checkpoint_forgetting
+--!include approvals
 -- What the end of a run changes: its last event, its status, its thread's status, the release of the next run.
 
--- Two lists of interrupts as one, both JSON.
-local function joined(answered, waiting)
-  if answered == '[]' then
-    return waiting
+-- Entries of two lists of interrupts, both JSON; of one that is in both, once.
+local function joined(first, second)
+  local all, there = {}, {}
+  for _, list in ipairs({first, second}) do
+    for _, interrupt in ipairs(cjson.decode(list)) do
+      if not there[interrupt[1]] then
+        there[interrupt[1]] = true
+        table.insert(all, interrupt)
+      end
+    end
   end
-  local all = cjson.decode(answered)
-  for _, interrupt in ipairs(cjson.decode(waiting)) do
-    table.insert(all, interrupt)
-  end
-  return cjson.encode(all)
+  return all
 end
 
--- k: keys thread, queue, run, events, epoch, runs, and checkpoints: a list of six
+-- The thread's answering runs that haven't ended, without one, and the interrupts that these are about to answer.
+-- answering: the thread's list of {run id, interrupt ids}, JSON or nothing
+local function others(answering, run_id)
+  local left, taken, runs = {}, {}, {}
+  for _, one in ipairs(answering and answering ~= '' and cjson.decode(answering) or {}) do
+    if one[1] ~= run_id then
+      left[#left + 1] = one
+      runs[one[1]] = true
+      for _, interrupt_id in ipairs(one[2]) do
+        taken[interrupt_id] = true
+      end
+    end
+  end
+  return {left = left, taken = taken, runs = runs}
+end
+
+-- k: keys thread, queue, run, events, epoch, runs, approvals, grants, journal, and checkpoints: a list of six
 -- how: run_id, status, mode ('' | 'lost' | 'interrupt' | 'rollback'), failure (JSON or ''), waiting (JSON),
 --      retention_ms, kept (events), last_at (index in ARGV of the last event's name, its data follows), channel;
 --      over: the run ended before, and only its questions are withdrawn: it has had its last event;
+--      reason: why what waited before and doesn't any more is withdrawn
 --      followed: another run is about to be queued, so a temporary thread stays
 -- Returns the id of the run that may start now, or '', the time in milliseconds, and ids of the last event.
 local function end_run(k, how)
   local time = redis.call('TIME')
   local now_us = time[1] .. string.format('%06d', time[2])
-  local state = redis.call('HMGET', k.thread, 'interrupts', 'temporary', 'active')
+  local state = redis.call('HMGET', k.thread, 'interrupts', 'temporary', 'active', 'answering')
+  local was = state[1] or '[]' -- a thread may be lost, and its run not
   local known = redis.call('HMGET', k.run, 'answered', 'after')
   local answered = known[1] or '[]'
   local failed = how.status == 'error' or how.status == 'timeout'
 
   -- A run that failed reports nothing: what it didn't answer still waits. One that is rolled back never answered, nor
   -- did one that was lost or stopped before it saved a step: what they took off the thread waits again.
+  -- A queued run that ends early leaves alone what its thread works on.
+  local moves = state[3] == how.run_id or how.over
+  local rest = others(state[4], how.run_id)
   local waiting = how.waiting
-  if failed or how.mode ~= '' then
-    waiting = state[1]
+  if failed or how.mode ~= '' or not moves then
+    waiting = was
     local unanswered = how.mode == 'rollback'
     local stopped = how.mode == 'lost' or how.mode == 'interrupt' and not how.over
     if stopped and answered ~= '[]' and redis.call('SISMEMBER', k.checkpoints[6], how.run_id) == 0 then
@@ -44,18 +68,28 @@ local function end_run(k, how)
       waiting = joined(answered, waiting)
     end
   end
+  redis.call('LREM', k.queue, 1, how.run_id)
+  local goes = state[2] == '1' and not how.followed and redis.call('LLEN', k.queue) == 0
+  if goes then
+    waiting = {} -- nobody could answer
+  end
+  waiting = type(waiting) == 'string' and cjson.decode(waiting) or waiting
+  -- What others are about to answer waits no more, though the graph hasn't heard of it.
+  for i = #waiting, 1, -1 do
+    if rest.taken[waiting[i][1]] then
+      table.remove(waiting, i)
+    end
+  end
+  waiting = wait_for(k, now_us, how.run_id, was, waiting, how.reason or '')
 
   local last = {}
   if not how.over then
     last = publish(k.events, k.run, how.kept, how.last_at, how.last_at + 1, how.channel)
   end
-  -- A queued run that ends early leaves alone what its thread works on, and what it waits for.
-  local moves = state[3] == how.run_id or how.over
   if moves then
     advance(k.epoch)
   end
   redis.call('PEXPIRE', k.events, how.retention_ms)
-  redis.call('LREM', k.queue, 1, how.run_id)
   if how.mode == 'rollback' then
     forget_run(k.checkpoints[1], k.checkpoints[2], k.checkpoints[3], k.checkpoints[4], k.checkpoints[5],
       k.checkpoints[6], how.run_id)
@@ -68,28 +102,33 @@ local function end_run(k, how)
   end
 
   local now_ms = string.sub(now_us, 1, -4)
-  if state[2] == '1' and not how.followed and redis.call('LLEN', k.queue) == 0 then
-    redis.call('DEL', k.thread, k.queue, k.runs, unpack(k.checkpoints))
+  if goes then
+    redis.call('DEL', k.thread, k.queue, k.runs, k.approvals, k.grants, unpack(k.checkpoints))
     redis.call('PEXPIRE', k.epoch, how.retention_ms)
     return '', now_ms, last
   end
 
   if not moves then
+    redis.call('HSET', k.thread, 'interrupts', waiting, 'answering', listed(rest.left))
     return '', now_ms, last
   end
-  local released = waiting == '[]' and redis.call('LINDEX', k.queue, 0) or ''
+  -- While something waits, only what answers goes on.
+  local released = redis.call('LINDEX', k.queue, 0) or ''
+  if waiting ~= '[]' and not rest.runs[released] then
+    released = ''
+  end
   local becomes = 'idle'
-  if waiting ~= '[]' then
-    becomes = 'interrupted'
-  elseif released ~= '' then
+  if released ~= '' then
     becomes = 'busy'
+  elseif waiting ~= '[]' then
+    becomes = 'interrupted'
   elseif failed then
     becomes = 'error'
   elseif how.status == 'interrupted' and how.mode == '' then
     becomes = 'interrupted'
   end
-  redis.call('HSET', k.thread, 'status', becomes, 'active', released, 'interrupts', waiting, 'error', how.failure,
-    'updated_us', now_us, 'last', how.run_id)
+  redis.call('HSET', k.thread, 'status', becomes, 'active', released, 'interrupts', waiting,
+    'answering', listed(rest.left), 'error', how.failure, 'updated_us', now_us, 'last', how.run_id)
   -- Whose questions wait.
   if how.mode == 'rollback' then
     redis.call('HSET', k.thread, 'asked', known[2] or '')

@@ -1,0 +1,57 @@
+-- What waits on a thread and the approvals that record it, changed together. Entries of a thread's list of interrupts
+-- are {interrupt id, interrupt JSON, approval}; those of a list that comes with a run's end have also {record JSON,
+-- deadline in milliseconds or ''}. An approval's fields in the hash begin with its 32 hexadecimal digits.
+
+-- Leave an entry for the tenant's journal. Its number grows for ever: it's at least the time in microseconds.
+-- k: keys approvals, journal   who, detail: JSON or ''
+local function note(k, now_us, event, approval, run_id, who, detail)
+  local n = math.max(tonumber(redis.call('HGET', k.approvals, 'n') or '0') + 1, tonumber(now_us))
+  n = string.format('%d', n)
+  redis.call('HSET', k.approvals, 'n', n)
+  redis.call('RPUSH', k.journal, cjson.encode({n, now_us, event, approval, run_id, who, detail}))
+end
+
+-- Bring an approval into a state.
+local function become(k, now_us, approval, state, run_id, who, decisions, reason)
+  redis.call('HSET', k.approvals, approval .. ':state', state, approval .. ':changed_us', now_us,
+    approval .. ':by', who, approval .. ':decisions', decisions, approval .. ':run', run_id,
+    approval .. ':reason', reason)
+end
+
+-- A list of entries as JSON.
+local function listed(entries)
+  return #entries > 0 and cjson.encode(entries) or '[]'
+end
+
+-- From now on `entries` wait, and no others: new ones are opened, others that come back are opened again, and what
+-- waited and isn't among them is withdrawn for `reason`. Changes the approvals only; returns the thread's list as JSON.
+-- k: keys approvals, journal   run_id: whose end or acceptance it is   was: the thread's list, JSON
+local function wait_for(k, now_us, run_id, was, entries, reason)
+  if was == '[]' and #entries == 0 then
+    return '[]'
+  end
+  local waits, list = {}, {}
+  for i, entry in ipairs(entries) do
+    local approval = entry[3] or entry[1]
+    waits[approval] = true
+    list[i] = {entry[1], entry[2], approval}
+    local state = redis.call('HGET', k.approvals, approval .. ':state')
+    if not state and entry[4] then
+      redis.call('HSET', k.approvals, approval, entry[4], approval .. ':created_us', now_us,
+        approval .. ':deadline_ms', entry[5])
+      become(k, now_us, approval, 'open', '', '', '', '')
+      note(k, now_us, 'opened', approval, run_id, '', entry[6])
+    elseif state and state ~= 'open' then
+      become(k, now_us, approval, 'open', '', '', '', '')
+      note(k, now_us, 'reopened', approval, run_id, '', '')
+    end
+  end
+  for _, entry in ipairs(cjson.decode(was)) do
+    local approval = entry[3] or entry[1]
+    if not waits[approval] and redis.call('HGET', k.approvals, approval .. ':state') == 'open' then
+      become(k, now_us, approval, 'withdrawn', run_id, '', '', reason)
+      note(k, now_us, 'withdrawn', approval, run_id, '', cjson.encode({reason = reason}))
+    end
+  end
+  return listed(list)
+end
