@@ -9,16 +9,22 @@ from langgraph.types import interrupt
 
 from motet.graphs import approval
 from motet.graphs.events import jsonable
+from motet.graphs.questions import HASH
+from motet.memory.asking import DecisionType
 from motet.tools.ledger import Question, Ruling
 
-DECISIONS: tuple[approval.DecisionType, ...] = ("approve", "reject", "respond")
+DECISIONS: tuple[DecisionType, ...] = ("approve", "reject", "respond")
+
+
+_DOUBT = "ambiguous"
+"""Field of the request that tells it from the approval of the call itself."""
 
 
 def ask(question: Question) -> Ruling:
     """Wait for a person's ruling; to be called where the tool is, in its node.
 
     The request is an approval's, so the same clients answer it, but for `edit`: other arguments are another call. Its
-    hash covers when and by whom the call was started, too. An answer without that hash (`approval.answers_by_id` puts
+    hash covers when and by whom the call was started, too. An answer without that hash (`answers.answers` puts
     it into each) is an answer to something else: to the approval of the call itself, to another call of the task, or to
     an earlier doubt about this one. It decides nothing here, and the question is asked again.
     """
@@ -28,11 +34,18 @@ def ask(question: Question) -> Ruling:
     request = approval.request_for(
         question.tool, arguments, description=_description(question), allowed=DECISIONS, digest=digest
     )
+    request["action_requests"][0]["tool_call_id"] = question.call_id
+    request[_DOUBT] = True
     schema = approval.response_schema(question.tool, DECISIONS)
     while True:
         decision = _decision(interrupt(request, response_schema=schema))
-        if decision.get(approval.HASH) == digest:
+        if decision.get(HASH) == digest:
             return Ruling(decision=decision["type"], message=str(decision.get("message") or ""))
+
+
+def is_doubt(value: object) -> bool:
+    """Whether what was given to `interrupt()` is such a question."""
+    return isinstance(value, Mapping) and cast("Mapping[str, Any]", value).get(_DOUBT) is True
 
 
 def _decision(answer: object) -> Mapping[str, Any]:

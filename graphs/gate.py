@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from langchain.agents.middleware import AgentMiddleware, ToolCallRequest
-from langchain_core.messages import ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langchain_core.tools import BaseTool
 from langchain_core.utils.pydantic import model_json_schema
 from langgraph.types import Command
@@ -56,18 +56,33 @@ async def _asked(tool: BaseTool, request: ToolCallRequest, handler: Handler) -> 
     if problem is not None:
         return _answer(request, f"The arguments don't fit: {problem.message[:300]}. Nobody was asked.", "deny")
     description = f"{tool.name}: {tool.description.strip().splitlines()[0]}"
-    decision = approval.ask(tool.name, call["args"], description=description, arguments_schema=schema)
+    decision = approval.ask(
+        tool.name,
+        call["args"],
+        description=description,
+        arguments_schema=schema,
+        tool_call_id=call["id"] or "",
+        why=_why(request),
+    )
     match decision.type:
         case "approve":
             return await handler(request)
         case "edit":
-            edited = dict(decision.arguments)
+            edited = dict(decision.arguments or {})
             answer = await handler(request.override(tool_call={**call, "args": edited}))
             return _with_notice(answer, f"A person changed the arguments to {edited}.")
         case "reject":
             return _answer(request, f"rejected by a person: {decision.message or 'no reason was given'}", "reject")
         case "respond":
             return _answer(request, decision.message, "respond", error=False)
+
+
+def _why(request: ToolCallRequest) -> str:
+    """What the agent said in the message that makes the call."""
+    asked = request.tool_call["id"]
+    messages = cast("Sequence[AnyMessage]", request.state["messages"])
+    made = (one for one in reversed(messages) if isinstance(one, AIMessage))
+    return next((one.text for one in made if asked in [call["id"] for call in one.tool_calls]), "")
 
 
 def arguments_schema(tool: BaseTool) -> dict[str, Any]:

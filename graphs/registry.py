@@ -15,6 +15,7 @@ from typing import Any, cast
 from uuid import UUID, uuid5
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
 from langgraph.cache.base import BaseCache
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import START, StateGraph
@@ -25,8 +26,8 @@ from langgraph.store.base import BaseStore
 from langgraph.types import TimeoutPolicy
 
 from motet.errors import InvalidConfig, InvalidInput
+from motet.graphs.tools_of import Graph, tools_of
 
-Graph = Pregel[Any, Any, Any, Any]
 Builder = StateGraph[Any, Any, Any, Any]
 Factory = Callable[..., Any]
 Declared = Graph | Builder | Factory
@@ -68,6 +69,7 @@ class GraphRegistry:
         self._store = store
         self._cache = cache
         self._timeout = timeout
+        self._tools: dict[str, Mapping[str, BaseTool]] = {}
         self._assistants = {
             graph_id: Assistant(
                 assistant_id=str(uuid5(_SYSTEM_ASSISTANTS, graph_id)),
@@ -103,6 +105,14 @@ class GraphRegistry:
         if not isinstance(declared, Pregel | StateGraph):
             return None
         return frozenset(cast("Mapping[str, object]", declared.nodes)) - {START}
+
+    def tools(self, graph_id: str, graph: Graph) -> Mapping[str, BaseTool]:
+        """The tools that `graph`, which has that id, can call; looked for once, unless a factory makes it each time."""
+        if not isinstance(self._graphs[graph_id], Pregel | StateGraph):
+            return tools_of(graph)
+        if graph_id not in self._tools:
+            self._tools[graph_id] = tools_of(graph)
+        return self._tools[graph_id]
 
     def check(self, graph_id: str, given: object) -> None:
         """Refuse an input the graph is known not to take; a graph without a check takes anything.

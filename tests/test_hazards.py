@@ -27,7 +27,7 @@ from motet.agents.dangling import repaired
 from motet.agents.spec import AgentSpec, CallLimits
 from motet.agents.structured import ask
 from motet.errors import InvalidInput, ModelFailed
-from motet.graphs.approval import answers_by_id
+from motet.graphs.answers import answers
 from motet.graphs.crew.specialists import specialist
 from motet.graphs.gate import ApprovalGate
 from motet.graphs.registry import Graph
@@ -327,7 +327,7 @@ async def test_one_answer_for_several_questions_is_refused_before_the_graph(
     waiting = [WaitingInterrupt(interrupt_id=one.id, task_id="", value=one.value) for one in found]
 
     with pytest.raises(InvalidInput, match=waiting[0].interrupt_id):
-        answers_by_id("t", APPROVED, waiting)
+        answers("t", APPROVED, waiting)
 
     assert {one.id for one in (await graph.aget_state(config)).interrupts} == {one.id for one in found}
     assert sent == []

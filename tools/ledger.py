@@ -88,6 +88,8 @@ class Question:
     started: Ambiguous
     claim: Claim
     """Who asks."""
+    call_id: str = ""
+    """The model's id of the call; empty for a call that no model made."""
 
     @property
     def known(self) -> str:
@@ -194,7 +196,9 @@ class Ledger:
 
     async def _settled(self, call: ToolCall, key: EffectKey, declared: Effects, doubt: Ambiguous) -> object:
         """What is known of an ambiguous call once somebody decided on it."""
-        question = Question(tool=call.tool, arguments=call.arguments, started=doubt, claim=self._claim)
+        question = Question(
+            tool=call.tool, arguments=call.arguments, started=doubt, claim=self._claim, call_id=call.call_id or ""
+        )
         logger.warning("%s was started %s, and it isn't known whether it took effect", call.tool, question.known)
         if declared.ambiguous == "fail":
             raise EffectUnknown(call.tool, started=question.known)

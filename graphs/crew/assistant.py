@@ -196,13 +196,14 @@ class _Assistant:
         if decided.type == "reject":
             return None
         told = decided.message.strip() or part["question"]
-        said = self._guarded_in(told if decided.type == "respond" else str(decided.arguments["question"]))
+        arguments = asked if decided.arguments is None else decided.arguments
+        said = self._guarded_in(told if decided.type == "respond" else str(arguments["question"]))
         if said.refused:
             return said
         if decided.type == "respond":
             chosen = await self.team.router.best_guess(said.text)
         else:
-            agent = str(decided.arguments["agent"])
+            agent = str(arguments["agent"])
             chosen = Decision(agents=[agent], confidence=1.0, reason="a person chose", by="person", second="")
         return {**part, "question": said.text, "decision": {**chosen, "by": "person"}}
 

@@ -20,6 +20,7 @@ from motet.graphs import approval
 from motet.graphs.correction import Status
 from motet.graphs.crew.composing import evidence
 from motet.graphs.state import Finding, State
+from motet.memory.asking import DecisionType
 
 _TITLE_LENGTH = 80
 
@@ -27,7 +28,7 @@ _TITLE_LENGTH = 80
 class Decided(TypedDict):
     """A person's decision, as plain values."""
 
-    type: approval.DecisionType
+    type: DecisionType
     arguments: dict[str, Any]
     message: str
 
@@ -63,8 +64,11 @@ def build_report(save_report: BaseTool, clean: Callable[[str], str] = str) -> Bu
             call["args"],
             description=f"Write the report “{call['args']['title']}” into the workspace's reports folder.",
             arguments_schema=schema,
+            tool_call_id=call["id"] or "",
+            evidence=_cited(state.get("findings", []), clean),
         )
-        return {"decided": Decided(type=decision.type, arguments=dict(decision.arguments), message=decision.message)}
+        arguments = call["args"] if decision.arguments is None else dict(decision.arguments)
+        return {"decided": Decided(type=decision.type, arguments=arguments, message=decision.message)}
 
     async def save(state: ReportState) -> dict[str, list[ToolMessage]]:
         call, decided = _call(state), _decided(state)
@@ -142,6 +146,15 @@ def _answer(call: ToolCall, text: str, *, status: Literal["success", "error"] = 
 def _title(findings: Sequence[Finding]) -> str:
     first = findings[0]["question"].strip().rstrip("?.! ")
     return first if len(first) <= _TITLE_LENGTH else f"{first[:_TITLE_LENGTH].rsplit(' ', 1)[0]}…"
+
+
+def _cited(findings: Sequence[Finding], clean: Callable[[str], str]) -> Sequence[dict[str, Any]]:
+    """What the report rests on, each piece once: quotes with their places, and queries."""
+    claims = [claim for one in findings for claim in one.get("claims", [])]
+    quotes = [{**quote, "text": clean(quote["text"])} for claim in claims for quote in claim["quotes"]]
+    queries = [{"sql": clean(query["sql"])} for claim in claims for query in claim["queries"]]
+    pieces = [*quotes, *queries]
+    return [one for n, one in enumerate(pieces) if one not in pieces[:n]]
 
 
 def _body(findings: Sequence[Finding]) -> str:

@@ -325,8 +325,9 @@ async def test_nobody_decides_for_a_system(
 
     async def work(state: State) -> dict[str, Any]:
         get_stream_writer()({"type": "step", "asked": len(state["messages"])})
-        decision = ask(asks, {"agent": "sql_analyst"}, description="Who?", arguments_schema={"type": "object"})
-        return {"messages": [AIMessage(f"73, says {decision.arguments['agent']}.")]}
+        proposed = {"agent": "sql_analyst"}
+        decision = ask(asks, proposed, description="Who?", arguments_schema={"type": "object"})
+        return {"messages": [AIMessage(f"73, says {(decision.arguments or proposed)['agent']}.")]}
 
     graph = StateGraph(State).add_node("work", work).add_edge(START, "work").compile(checkpointer=InMemorySaver())
     documents = WatchedDocuments(await Library.open(RedisDocuments(redis, keys), None, corpus_of(folder)))

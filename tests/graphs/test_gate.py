@@ -7,15 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from motet.agents.build import build_agent
 from motet.agents.spec import AgentSpec
-from motet.graphs.approval import answers_by_id
+from motet.graphs.answers import answers
 from motet.graphs.gate import ApprovalGate
+from motet.graphs.questions import read
 from motet.memory.ports import WaitingInterrupt
 from motet.testing import ScriptedModel, tool_call
 from motet.tools.policy import Verdict
@@ -67,7 +68,8 @@ class Desk:
         """Answer what waits, in order, the way the server does: checked, and by id."""
         waiting = await self.waiting()
         given = {one.interrupt_id: {"decisions": [answer]} for one, answer in zip(waiting, decisions, strict=False)}
-        return await self.ask(Command(resume=answers_by_id("t", given, waiting)))
+        resume = {one.interrupt_id: one.native for one in answers("t", given, waiting)}
+        return await self.ask(Command(resume=resume))
 
 
 async def test_a_write_waits_with_one_action_for_the_person() -> None:
@@ -114,6 +116,22 @@ async def test_each_decision_does_what_it_says(
     assert state["messages"][-1].text == "Done."
 
 
+async def test_a_write_says_whose_call_it_is_and_why() -> None:
+    """The model's id of the call, and its own words beside it; without words there is nothing to tell."""
+    said = AIMessage("They asked for it.", tool_calls=[tool_call("send", text="hi")])
+    desk = Desk([said, [tool_call("send", text="ho")]])
+    await desk.ask()
+    (waiting,) = await desk.waiting()
+
+    _, (action,) = read(waiting.value, waiting.response_schema)
+    assert (waiting.value["why"], action.tool_call_id) == ("They asked for it.", "call-1-1")
+    assert list((action.arguments_schema or {})["properties"]) == ["text"]
+    await desk.decide({"type": "approve"})
+
+    (silent,) = await desk.waiting()
+    assert set(silent.value) == {"action_requests", "review_configs"}
+
+
 async def test_each_decision_is_told_what_it_was_made_on() -> None:
     """The server puts the request's hash into an answer that has none; answers to other requests stay as they are."""
     desk = Desk([tool_call("send", text="hi"), "Done."])
@@ -122,11 +140,16 @@ async def test_each_decision_is_told_what_it_was_made_on() -> None:
     foreign = WaitingInterrupt(interrupt_id="i", task_id="", value={"action_requests": [{"name": "send"}]})
     shown = waiting.value["action_requests"][0]["arguments_sha256"]
 
-    told = answers_by_id("t", {"decisions": [{"type": "approve"}]}, [waiting])
+    def native(answer: Any, to: WaitingInterrupt) -> Any:
+        (given,) = answers("t", answer, [to])
+        assert given.interrupt_id == to.interrupt_id
+        return given.native
 
-    assert told == {waiting.interrupt_id: {"decisions": [{"type": "approve", "arguments_sha256": shown}]}}
-    assert answers_by_id("t", {"decisions": [{"type": "x"}]}, [foreign]) == {"i": {"decisions": [{"type": "x"}]}}
-    assert answers_by_id("t", "yes", [replace(foreign, value="sure?")]) == {"i": "yes"}
+    told = native({"decisions": [{"type": "approve"}]}, waiting)
+
+    assert told == {"decisions": [{"type": "approve", "arguments_sha256": shown}]}
+    assert native({"decisions": [{"type": "x"}]}, foreign) == {"decisions": [{"type": "x"}]}
+    assert native("yes", replace(foreign, value="sure?")) == "yes"
 
 
 async def test_several_calls_of_one_turn_are_answered_one_by_one() -> None:

@@ -17,7 +17,7 @@ from tests.memory.attempts import Attempts
 
 from motet.calls import install, intercepted
 from motet.graphs.ambiguous import ask
-from motet.graphs.approval import answers_by_id
+from motet.graphs.answers import answers
 from motet.memory.ports import Claim, WaitingInterrupt
 from motet.memory.redis.keys import Keys
 from motet.testing import ScriptedModel, tool_call
@@ -85,8 +85,8 @@ class Office(Attempts):
         """Answer the first open question as the server does, and go on."""
         first, *_ = await self.waiting(graph)
         answer = {"decisions": [{"type": decision, **({"message": message} if message else {})}]}
-        given = answers_by_id("t", {first.interrupt_id: answer}, [first])
-        return await self.attempt(graph, Command(resume=given))
+        (given,) = answers("t", {first.interrupt_id: answer}, [first])
+        return await self.attempt(graph, Command(resume={given.interrupt_id: given.native}))
 
 
 def agent(*tools: BaseTool, calls: Any = None, **settings: Any) -> Any:

@@ -24,7 +24,7 @@ from tests.tools.office import CONFIG, Crash, Letters, Office, agent, node_of, s
 from motet.calls import Place, ToolCall, intercepted
 from motet.errors import EffectUnknown, InvalidConfig, StaleClaim, ToolFailed
 from motet.graphs.ambiguous import ask
-from motet.graphs.approval import answers_by_id
+from motet.graphs.answers import answers
 from motet.memory.ports import Claim, WaitingInterrupt
 from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.client import connect
@@ -213,8 +213,8 @@ async def test_a_zombie_of_a_real_run_leaves_a_question(office: Office) -> None:
     (question,) = state["__interrupt__"]
     assert "by attempt 1 at this run" in question.value["action_requests"][0]["description"]
     waiting = WaitingInterrupt(interrupt_id=question.id, task_id="", value=question.value)
-    given = answers_by_id("t", {"decisions": [{"type": "respond", "message": "it arrived"}]}, [waiting])
-    state = await work(Command(resume=given), heir)
+    (given,) = answers("t", {"decisions": [{"type": "respond", "message": "it arrived"}]}, [waiting])
+    state = await work(Command(resume={given.interrupt_id: given.native}), heir)
 
     assert [one.text for one in state["messages"][-2:]] == ["it arrived", "Done."]
     assert letters.sent == ["hi"]

@@ -14,7 +14,7 @@ from tests.models import asked
 from tests.tools.office import Crash, Letters, Office, agent, node_of, sending, tool_node
 
 from motet.errors import InvalidInput, ToolFailed
-from motet.graphs.approval import answers_by_id
+from motet.graphs.answers import answers
 from motet.graphs.gate import ApprovalGate
 from motet.memory.redis.keys import Keys
 
@@ -51,7 +51,7 @@ async def test_the_question_says_all_that_is_known(office: Office) -> None:
     assert letters.sent == ["hi"]
     edited = {"type": "edit", "edited_action": {"name": "send", "args": {"text": "ho"}}}
     with pytest.raises(InvalidInput, match="approve, reject, respond"):
-        answers_by_id("t", {"decisions": [edited]}, [waiting])
+        answers("t", {"decisions": [edited]}, [waiting])
     await office.decide(graph, "reject")
 
 

@@ -48,13 +48,14 @@ async def _environment(_: State) -> State:
 
 
 async def _ask(_: State) -> State:
+    mail = {"to": "ada@example.org", "text": "hello"}
     decision = approval.ask(
         "send_mail",
-        {"to": "ada@example.org", "text": "hello"},
+        mail,
         description="Send a mail.",
         arguments_schema={"type": "object", "properties": {"to": {"type": "string"}, "text": {"type": "string"}}},
     )
-    return {"log": [f"{decision.type}:{decision.arguments['to']}:{decision.message}"]}
+    return {"log": [f"{decision.type}:{(decision.arguments or mail)['to']}:{decision.message}"]}
 
 
 def _question(name: str) -> Any:
