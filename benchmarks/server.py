@@ -95,6 +95,11 @@ class Rounds:
         self._keep("frames", [frames / (8 * each)])
         tick("events")
 
+        approved, sent_on = await measure.approvals(url, round(100 * scale))
+        self._keep("approved", approved)
+        self._keep("sent on", sent_on)
+        tick("approvals")
+
     async def _add(self, name: str, measured: Awaitable[list[float]], tick: Callable[[str], None]) -> None:
         self._keep(name, await measured)
         tick(name)
@@ -126,6 +131,10 @@ def figures(rounds: Rounds) -> list[Figure]:
         most("history(10) of it, p50", rounds.median("history"), "ms", 15),
         least("runs a second, 50 clients", rounds.median("at once"), "/s", 120),
         least("custom events, 20 streams", rounds.median("events"), "/s", 5000),
+        most(
+            "approving, over a resume without it, p50", rounds.median("approved") - rounds.median("sent on"), "ms", 20,
+            f"resume {rounds.median('sent on'):.1f} ms",
+        ),
         least(
             "model chunks, 8 streams", rounds.median("chunks"), "/s", 2500,
             f"{rounds.median('frames'):.2f} frames a chunk",
@@ -139,13 +148,13 @@ async def measured(rounds: int, *, scale: float, long: bool) -> list[Figure]:
         tempfile.TemporaryDirectory(prefix="motet-benchmark-") as folder,
         Progress(console=console, transient=True) as bar,
     ):
-        task = bar.add_task("", total=rounds * 7)
+        task = bar.add_task("", total=rounds * 8)
 
         def tick(what: str) -> None:
             bar.update(task, advance=1, description=what)
 
         where = ["--config", str(PROJECT)]
-        async with serving(*where, data_dir=Path(folder) / "busy") as server:
+        async with serving(*where, data_dir=Path(folder) / "busy", fresh=True) as server:
             taken = Rounds(server, scale)
             for _ in range(rounds):
                 await taken.once(tick)
@@ -155,7 +164,7 @@ async def measured(rounds: int, *, scale: float, long: bool) -> list[Figure]:
                     server.url, server.process.pid, runs=round(10_000 * scale), warm_up=round(1000 * scale)
                 )
                 found.append(most("growth a run", grown, "bytes", 1024))
-        async with serving(*where, "--workers", "0", data_dir=Path(folder) / "idle") as server:
+        async with serving(*where, "--workers", "0", data_dir=Path(folder) / "idle", fresh=True) as server:
             streams = round(2000 * scale)
             weight, asked = await measure.idle(server.url, server.process.pid, streams=streams)
         found.append(most(f"one of {streams} idle streams", weight, "KB", 60))

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from benchmarks.server_client import Connection, connection
 from benchmarks.server_project import graphs
@@ -184,3 +185,30 @@ async def growth(url: str, pid: int, *, runs: int, warm_up: int) -> float:
     mean_x = sum(x for x, _ in points) / len(points)
     mean_y = sum(y for _, y in points) / len(points)
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
+
+
+async def approvals(url: str, times: int) -> tuple[list[float], list[float]]:
+    """Of a graph that stopped before its last node, from the request to its end: where it asked and a person approved,
+    and where it stopped at a breakpoint and is sent on. In turns.
+    """
+    approved: list[float] = []
+    sent_on: list[float] = []
+    async with connection(url) as client:
+        for _ in range(times):
+            asked = {"assistant_id": "asks", "input": {"n": 1}, "if_not_exists": "create"}
+            thread_id = str(uuid4())
+            await client.call("POST", f"/threads/{thread_id}/runs/wait", asked)
+            [approval] = await client.call("GET", f"/approvals?thread_id={thread_id}")
+            decision = {"type": "approve", "arguments_sha256": approval["asked"]["arguments_sha256"]}
+            began = time.perf_counter()
+            decided = await client.call("POST", f"/approvals/{approval['approval_id']}/decision", decision)
+            await client.call("GET", f"/threads/{thread_id}/runs/{decided['run_id']}/join")
+            approved.append((time.perf_counter() - began) * 1000)
+
+            thread_id = str(uuid4())
+            stopped = {**asked, "input": {"n": 0}, "interrupt_before": ["_ask1"]}
+            await client.call("POST", f"/threads/{thread_id}/runs/wait", stopped)
+            began = time.perf_counter()
+            await client.call("POST", f"/threads/{thread_id}/runs/wait", {"assistant_id": "asks"})
+            sent_on.append((time.perf_counter() - began) * 1000)
+    return approved, sent_on

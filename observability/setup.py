@@ -24,6 +24,7 @@ from prometheus_client.exposition import choose_encoder
 
 from motet import calls
 from motet.observability import names
+from motet.observability.approval_metrics import ApprovalMetrics
 from motet.observability.metrics import QueueMetrics
 from motet.observability.processor import MaskingExporter, PlaceProcessor
 from motet.observability.signals import outcome_of
@@ -47,6 +48,10 @@ def _silent() -> QueueMetrics:
     return QueueMetrics(metrics.NoOpMeterProvider().get_meter(names.SCOPE))
 
 
+def _silent_approvals() -> ApprovalMetrics:
+    return ApprovalMetrics(metrics.NoOpMeterProvider().get_meter(names.SCOPE))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telemetry:
     """This process's tracing and metrics, from `install` to `shutdown`."""
@@ -56,6 +61,7 @@ class Telemetry:
     provider: TracerProvider | None
     metrics: QueueMetrics = field(default_factory=_silent)
     """Counts and times; does neither where metrics are off."""
+    approvals: ApprovalMetrics = field(default_factory=_silent_approvals)
     meters: MeterProvider | None = None
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     """What Prometheus may read; empty where metrics are off."""
@@ -93,11 +99,14 @@ def install(settings: TelemetrySettings, *, processors: Sequence[SpanProcessor] 
     calls.install()
     registry = CollectorRegistry()
     meters = _meters(settings, registry) if settings.metrics else None
-    counting = _silent() if meters is None else QueueMetrics(meters.get_meter(names.SCOPE))
+    meter = (metrics.NoOpMeterProvider() if meters is None else meters).get_meter(names.SCOPE)
+    counting, approvals = QueueMetrics(meter), ApprovalMetrics(meter)
     exporting = [BatchSpanProcessor(MaskingExporter(OTLPSpanExporter()))] if settings.tracing else []
     if not exporting and not processors:
         tracer = trace.NoOpTracerProvider().get_tracer(names.SCOPE)
-        return Telemetry(tracer=tracer, provider=None, metrics=counting, meters=meters, registry=registry)
+        return Telemetry(
+            tracer=tracer, provider=None, metrics=counting, approvals=approvals, meters=meters, registry=registry
+        )
     provider = TracerProvider(resource=_resource(settings.service_name))
     for processor in (PlaceProcessor(), *exporting, *processors):
         provider.add_span_processor(processor)
@@ -108,6 +117,7 @@ def install(settings: TelemetrySettings, *, processors: Sequence[SpanProcessor] 
         tracer=provider.get_tracer(names.SCOPE),
         provider=provider,
         metrics=counting,
+        approvals=approvals,
         meters=meters,
         registry=registry,
         undo=_keep_signals_out_of_errors(),

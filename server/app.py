@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from motet import __version__
 from motet.server import errors
 from motet.server.auth import is_loopback
 from motet.server.body_limit import BodyLimit
-from motet.server.routes import assistants, metrics, runs, stateless, store, system, thread_state, threads
+from motet.server.routes import approvals, assistants, metrics, runs, stateless, store, system, thread_state, threads
 from motet.server.services import Services
 
 
@@ -26,15 +28,26 @@ def create_app(services: Services, *, host: str = "127.0.0.1") -> FastAPI:
     """
     # The pages about the API would be served without the key.
     openapi_url = None if services.settings.auth is not None else "/openapi.json"
-    app = FastAPI(title="Motet", version=__version__, openapi_url=openapi_url)
+    # FastAPI's own telemetry would time each request for metrics that are dropped, and make each span a second time.
+    telemetry = TelemetryConfig(tracing=False, metrics=False, logs=False)
+    app = FastAPI(title="Motet", version=__version__, openapi_url=openapi_url, telemetry=telemetry)
+    settings = services.settings
     app.state.services = services
-    app.state.settings = services.settings
+    app.state.settings = settings
     app.state.started_at = datetime.now(UTC).isoformat()
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
+    if origins := settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=[one.strip() for one in origins.split(",")],
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["Content-Location", "Location", "X-Pagination-Total", "X-Pagination-Next"],
+        )
     if is_loopback(host):
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]", host])
-    for resource in (system, metrics, assistants, threads, thread_state, runs, stateless, store):
+    for resource in (system, metrics, assistants, threads, thread_state, runs, stateless, approvals, store):
         app.include_router(resource.router)
     app.include_router(system.open_router)
     if services.telemetry.provider is not None:

@@ -22,13 +22,15 @@ from motet.graphs.events import Event, Part
 from motet.graphs.guardrails import Guard
 from motet.graphs.outgoing import Outgoing
 from motet.graphs.registry import Graph
-from motet.graphs.runtime import RunPlan, stopped_early, stream, waiting_interrupts
+from motet.graphs.runtime import RunPlan, snapshot_of, stopped_early, stream, waiting_in
+from motet.graphs.shapes import Shown
 from motet.memory.ports import CancelAction, Claim, Claimed, Ending, Json, TerminalStatus
 from motet.observability import langsmith, names
 from motet.observability.masking import SecretMask
 from motet.observability.spans import NodeWatch, RunSpan, run_span
 from motet.observability.trajectory.record import Recorder
 from motet.server import wire
+from motet.server.approving import Approving
 from motet.server.contained import contained
 from motet.server.event_writer import EventWriter
 from motet.server.services import Services
@@ -69,6 +71,8 @@ class Attempt:
         self._control = RunControl()
         self._budget = Budget.after(services.limits, claimed.spent)
         self._recorder = Recorder(claimed.claim.run_id)
+        deadline_s = services.settings.approval_deadline_seconds
+        self._approving = Approving(services.approvals, claimed, deadline_s=deadline_s)
         self._told = asyncio.Event()
         """Set when the graph must be left before its end."""
         self._cancelled: CancelAction | None = None
@@ -118,7 +122,8 @@ class Attempt:
                 traceparent=request.traceparent,
             ) as span:
                 flush_s = self._services.settings.coalesce_ms / 1000
-                async with EventWriter(self._services.runs, claim, flush_s=flush_s, published=span.published) as events:
+                runs, modes = self._services.runs, request.payload["modes"] or ()
+                async with EventWriter(runs, claim, modes=modes, flush_s=flush_s, published=span.published) as events:
                     ending = await self._ending(events)
                     rest = () if ending is None else await events.drained()
                 span.outcome = "cancelled" if ending is None or ending.cancelled else _OUTCOMES[ending.status]
@@ -185,6 +190,8 @@ class Attempt:
         await self._recorder.flush(services.trajectories)
         began_ns = time.time_ns()
         await services.runs.finish(claim, ending, rest)
+        if ending.interrupts or self._claimed.request.decided:
+            services.attending.nudge(claim.thread_id)
         span.published(events=len(rest), size=sum(len(data) for _, data in rest), began_ns=began_ns)
         seconds = time.monotonic() - self._began
         services.telemetry.metrics.ended(self._claimed.request.graph_id, span.outcome, seconds)
@@ -198,12 +205,13 @@ class Attempt:
         ledger = Ledger(services.effects, self.claim, ambiguous.ask)
         late: asyncio.TimerHandle | None = None
         try:
+            await self._approving.begin()
             plan = self._plan()
             late = asyncio.get_running_loop().call_later(plan.longest_s + STUBBORN_S, self._overdue, plan)
             saver = services.checkpoints.for_claim(self.claim, new=request.temporary and self.claim.attempt == 1)
             with contained():
                 async with services.graphs.open(request.graph_id, plan.config(), checkpointer=saver) as graph:
-                    with intercepted([SecretMask(), self._recorder, self._budget, ledger]):
+                    with intercepted([SecretMask(), self._recorder, self._budget, self._approving, ledger]):
                         asked = await _told(graph, plan, events)
                     return await self._left(graph, plan, asked=asked)
         except (StoreUnavailable, StaleClaim):
@@ -223,10 +231,10 @@ class Attempt:
 
     async def _left(self, graph: Graph, plan: RunPlan, *, asked: bool) -> Ending:
         """What a graph that came to its end leaves; `asked`: it may have asked a person."""
-        waiting = await waiting_interrupts(graph, plan.thread_id) if asked else ()
-        if waiting:
-            self._recorder.interrupted((one.interrupt_id, one.value) for one in waiting)
-            return Ending(status="interrupted", interrupts=waiting)
+        if asked and (waits := waiting_in(await snapshot_of(graph, plan.thread_id))):
+            self._recorder.interrupted((one.interrupt_id, one.value) for one in waits)
+            tools = self._services.graphs.tools(self._claimed.request.graph_id, graph)
+            return Ending(status="interrupted", interrupts=self._approving.asked(waits, tools))
         points = (
             *(plan.interrupt_before, plan.interrupt_after),
             *(graph.interrupt_before_nodes, graph.interrupt_after_nodes),
@@ -245,8 +253,9 @@ class Attempt:
         return plan_of(
             self._claimed,
             services.limits.seconds,
-            [NodeWatch(services.telemetry.tracer, self._recorder)],
+            [NodeWatch(services.telemetry.tracer, self._recorder), self._approving],
             outgoing=Guard(services.settings.pii_rules).outgoing(),
+            asks_as=services.settings.approval_shape,
             timeout_s=services.settings.run_timeout_seconds,
             control=self._control,
         )
@@ -258,6 +267,7 @@ def plan_of(
     callbacks: Sequence[BaseCallbackHandler],
     *,
     outgoing: Outgoing | None = None,
+    asks_as: Shown = "raw",
     timeout_s: float | None = None,
     control: RunControl | None = None,
 ) -> RunPlan:
@@ -287,6 +297,7 @@ def plan_of(
         recursion_limit=config.get("recursion_limit"),
         callbacks=callbacks,
         outgoing=outgoing,
+        asks_as=asks_as,
         timeout_s=timeout_s,
         retry_of=request.retry_of,
         checkpoint=payload.get("checkpoint"),

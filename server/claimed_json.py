@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from motet.memory.ports import Claim, Claimed, RunRequest
+from motet.memory.redis.approval_records import decided_of
 
 
 def claimed_to_json(claimed: Claimed) -> bytes:
@@ -16,5 +18,7 @@ def claimed_to_json(claimed: Claimed) -> bytes:
 def claimed_from_json(told: bytes) -> Claimed:
     """What `claimed_to_json` was given."""
     fields = json.loads(told)
-    fields |= {"claim": Claim(**fields["claim"]), "request": RunRequest(**fields["request"])}
+    request: dict[str, Any] = fields["request"]
+    request |= {"decided": tuple(decided_of(one) for one in request["decided"])}
+    fields |= {"claim": Claim(**fields["claim"]), "request": RunRequest(**request)}
     return Claimed(**fields)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
+from motet.memory.asking import Who
 from motet.memory.ports import Thread
 from motet.server.auth import authorise
 from motet.server.services import Services
+from motet.server.settings import Settings
 
 
 def _services(request: Request) -> Services:
@@ -18,6 +20,18 @@ def _services(request: Request) -> Services:
 
 Wired = Annotated[Services, Depends(_services)]
 """The process's services."""
+
+
+def _actor(
+    request: Request,
+    named: Annotated[str, Header(alias="X-Motet-Actor", max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")] = "",
+) -> Who:
+    settings: Settings = request.app.state.settings
+    return Who(actor=named.strip() or "somebody", verified_as="" if settings.auth is None else "api-key")
+
+
+Actor = Annotated[Who, Depends(_actor)]
+"""Who asks: by the name they give themselves, and whether they hold the server's key."""
 
 Authorised = Depends(authorise)
 """On every router but the one that says whether the server is up."""

@@ -10,15 +10,18 @@ from typing import Any
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from motet.memory.ports import RunLifecycle
+from motet.memory.redis.approvals import Clock, RedisApprovals
 from motet.memory.redis.cache import RedisCache
 from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.client import Client, connected, reached
 from motet.memory.redis.effects import RedisEffects
 from motet.memory.redis.events import RedisEvents
+from motet.memory.redis.journal import RedisJournal
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.opening import scripts_of
 from motet.memory.redis.runs import RedisRuns
 from motet.memory.redis.scripts import Scripts
+from motet.memory.redis.thread_index import RedisThreadIndex
 from motet.memory.redis.threads import RedisThreads
 from motet.memory.redis.trajectories import RedisTrajectories
 from motet.memory.serde import encrypted_serializer, state_serializer
@@ -38,7 +41,10 @@ class Lasting:
     scripts: Scripts
     settings: Settings
     threads: RedisThreads
+    thread_index: RedisThreadIndex
     runs: RedisRuns
+    approvals: RedisApprovals
+    journal: RedisJournal
     events: RedisEvents
     trajectories: RedisTrajectories
     checkpoints: RedisCheckpointer
@@ -54,7 +60,7 @@ class Lasting:
 
 @asynccontextmanager
 async def lasting(
-    settings: Settings, *, classes: Sequence[tuple[str, ...]], lost: Callable[[], None]
+    settings: Settings, *, classes: Sequence[tuple[str, ...]], lost: Callable[[], None], clock: Clock
 ) -> AsyncGenerator[Lasting]:
     """Connect, and make the adapters.
 
@@ -62,6 +68,7 @@ async def lasting(
         settings: where Redis is, and how long what is kept.
         classes: module and name of those that states may hold besides the usual ones.
         lost: told of each run that is taken from a lost worker.
+        clock: says when an approval's deadline is, and what is overdue.
 
     Raises:
         StoreUnavailable, InvalidConfig.
@@ -77,8 +84,11 @@ async def lasting(
                 keys=keys,
                 scripts=scripts,
                 settings=settings,
-                threads=RedisThreads(client, keys, scripts),
-                runs=runs_of(settings, client, scripts, heard=events.heard, lost=lost),
+                threads=RedisThreads(client, keys, scripts, clock=clock),
+                thread_index=RedisThreadIndex(client, keys, scripts),
+                runs=runs_of(settings, client, scripts, heard=events.heard, lost=lost, clock=clock),
+                approvals=RedisApprovals(client, keys, scripts, clock=clock),
+                journal=RedisJournal(client, keys, scripts),
                 events=events,
                 trajectories=RedisTrajectories(client, keys),
                 checkpoints=RedisCheckpointer(

@@ -39,6 +39,7 @@ class CancelMany(BaseModel):
 async def cancel_one(services: Services, thread_id: str, run_id: str, action: CancelAction) -> None:
     """Have the run end, and count it. Raises NotFound, RunOver."""
     await services.runs.cancel(thread_id, run_id, action)
+    services.attending.nudge(thread_id)
     services.telemetry.metrics.cancelled(action)
 
 

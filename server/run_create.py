@@ -7,44 +7,64 @@ from typing import Any
 
 from langchain_core.utils.uuid import uuid7
 
-from motet.errors import InvalidInput, NotFound, ThreadNeeded
-from motet.graphs.approval import answers_by_id
+from motet.errors import Conflict, InvalidInput, NotFound, NoWaitingInterrupt, ThreadNeeded
+from motet.graphs.answers import answers as answers_in
 from motet.graphs.registry import Assistant
-from motet.memory.ports import Run, RunRequest, Thread
+from motet.memory.asking import Answer, Decided, Who
+from motet.memory.ports import Run, RunRequest, Thread, WaitingInterrupt
 from motet.memory.recall import whose
 from motet.observability.spans import current_traceparent
 from motet.server import thread_state
 from motet.server.carried import check_json
 from motet.server.checkpoint_ref import NEWEST, CheckpointRef, meant
+from motet.server.deciding import decided, over, withdraw
 from motet.server.run_body import MODES, RunBody, RunConfig, RunCreate, StatelessRunCreate
 from motet.server.services import Services
 
 
-async def accept(thread_id: str, body: RunCreate, services: Services) -> Run:
-    """Check everything, then record the run; what is refused leaves no trace. Two round trips.
+async def accept(thread_id: str, body: RunCreate, services: Services, who: Who) -> Run:
+    """Check everything, then record the run; what is refused leaves no trace. Two round trips, three for an answer.
+
+    `who` decides, where the run answers a question.
 
     Raises:
-        InvalidInput, NotFound, ThreadBusy, ThreadWaits, NoWaitingInterrupt, ArgumentsChanged.
+        InvalidInput, NotFound, ThreadBusy, ThreadWaits, NoWaitingInterrupt, AlreadyDecided, ArgumentsChanged.
     """
     at = meant(thread_id, body.checkpoint, body.checkpoint_id)
     assistant = _checked(body, services, goes_on=at is not NEWEST)
     thread = await _thread(thread_id, body, services)
     if at is not NEWEST:
         await _check_checkpoint(services, thread, thread_id, at)
-    answers = _answers(thread_id, thread, body)
-    request = RunRequest(
-        run_id=str(uuid7()),
-        thread_id=thread_id,
-        assistant_id=assistant.assistant_id,
-        graph_id=assistant.graph_id,
-        payload=_payload(body, thread, answers, at),
-        metadata=body.metadata or {},
-        multitask=body.multitask_strategy,
-        answers=None if answers is None else tuple(answers),
-        traceparent=current_traceparent(),
-    )
-    new_thread = body.metadata or {} if body.if_not_exists == "create" else None
-    return await services.pool.create(request, new_thread=new_thread)
+    waiting = () if thread is None else thread.interrupts
+    try:
+        given = await _answers(thread_id, waiting, body, services)
+        decisions = _decisions(waiting, given, body, who)
+        answers = None if given is None else {one.interrupt_id: one.native for one in given}
+        on_waiting = services.settings.on_waiting
+        gives_way = bool(waiting) and not decisions and on_waiting == "withdraw"
+        if gives_way:
+            await withdraw(services.desk, waiting, who=who, reason=f"{who.actor} went on without an answer")
+        request = RunRequest(
+            run_id=str(uuid7()),
+            thread_id=thread_id,
+            assistant_id=assistant.assistant_id,
+            graph_id=assistant.graph_id,
+            payload=_payload(body, thread, answers, at),
+            metadata=body.metadata or {},
+            # Behind the run that tells the agent: in its place, it would bring the question back.
+            multitask="enqueue" if gives_way else body.multitask_strategy,
+            answers=[one.interrupt_id for one in decisions] if decisions else None,
+            decided=decisions,
+            behind=on_waiting != "refuse",
+            traceparent=current_traceparent(),
+        )
+        new_thread = body.metadata or {} if body.if_not_exists == "create" else None
+        run = await services.pool.create(request, new_thread=new_thread)
+    except NoWaitingInterrupt as error:
+        raise await _refusal(thread_id, services, error) from None
+    if waiting:
+        services.attending.nudge(thread_id)
+    return run
 
 
 async def accept_stateless(bodies: Sequence[StatelessRunCreate], services: Services) -> list[Run]:
@@ -112,11 +132,35 @@ async def _check_checkpoint(services: Services, thread: Thread | None, thread_id
     await thread_state.snapshot(services, thread, at)
 
 
-def _answers(thread_id: str, thread: Thread | None, body: RunCreate) -> dict[str, Any] | None:
-    """The answers by interrupt id, or None for a run that answers nothing."""
+async def _answers(
+    thread_id: str, waiting: Sequence[WaitingInterrupt], body: RunCreate, services: Services
+) -> list[Answer] | None:
+    """The answers, all of them checked, or None for a run that answers nothing."""
     if body.command is None or body.command.resume is None:
         return None
-    return answers_by_id(thread_id, body.command.resume, () if thread is None else thread.interrupts)
+    return answers_in(thread_id, body.command.resume, await services.approvals.recorded(thread_id, waiting))
+
+
+def _decisions(
+    waiting: Sequence[WaitingInterrupt], given: Sequence[Answer] | None, body: RunCreate, who: Who
+) -> list[Decided]:
+    """What is recorded of the questions that the run takes away: those answered, or all that a jump leaves behind."""
+    by_id = {one.interrupt_id: one for one in waiting}
+    if given is not None:
+        return [decided(by_id[one.interrupt_id], one, who) for one in given]
+    if body.command is None or not body.command.goto:
+        return []
+    reason = f"{who.actor} went on at {body.command.goto} without an answer"
+    left = [Answer(interrupt_id=one.interrupt_id, native=None, decisions=()) for one in waiting]
+    return [decided(by_id[one.interrupt_id], one, who, state="withdrawn", reason=reason) for one in left]
+
+
+async def _refusal(thread_id: str, services: Services, error: NoWaitingInterrupt) -> Conflict:
+    """Who decided what an answer names in vain, where somebody did."""
+    for one in reversed(await services.approvals.of_thread(thread_id)):
+        if one.state != "open" and (not error.named or {one.asked.interrupt_id, one.approval_id} & {*error.named}):
+            return over(one)
+    return error
 
 
 def _payload(body: RunBody, thread: Thread | None, answers: dict[str, Any] | None, at: CheckpointRef) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,20 +15,28 @@ from langgraph.types import TimeoutPolicy
 from motet import calls, failpoints
 from motet.errors import InvalidConfig
 from motet.graphs.registry import Declared, GraphRegistry
+from motet.memory.approvals import Approvals, Journal
 from motet.memory.effects import EffectLedger
-from motet.memory.ports import EventReader, FencedCheckpoints, RunLifecycle, Threads, TrajectoryStore
+from motet.memory.ports import EventReader, FencedCheckpoints, RunLifecycle, ThreadIndex, Threads, TrajectoryStore
+from motet.memory.redis.approvals import Clock
 from motet.memory.redis.documents import RedisDocuments
 from motet.memory.redis.store import RedisStore
+from motet.memory.redis.webhooks import RedisWebhookPosition
 from motet.observability import langsmith, setup
+from motet.observability.approval_metrics import ApprovalMetrics
 from motet.observability.trajectory import redact
 from motet.server import langgraph_json
+from motet.server.attending import Attending
 from motet.server.crew import NOBODY, Crew, gathered
+from motet.server.deciding import Desk
 from motet.server.isolation import Isolation, isolating
 from motet.server.lasting import Lasting, lasting
 from motet.server.logs import log_progress
+from motet.server.outbound import AddressRule
 from motet.server.pool import Pool
 from motet.server.remembered import store_index
 from motet.server.settings import Settings, apply_environment
+from motet.server.webhook import Webhook, WebhookSettings
 from motet.server.zygote import Zygote
 from motet.tools.budget import Limits
 from motet.tools.index import Progress
@@ -39,11 +48,20 @@ class Services:
 
     settings: Settings
     threads: Threads
+    thread_index: ThreadIndex
     runs: RunLifecycle
     pool: Pool
     """Where routes have runs accepted, so that they may start in this process at once."""
     open_runs: Callable[[], AbstractAsyncContextManager[RunLifecycle]]
     """The same over a connection of its own, for another event loop."""
+    approvals: Approvals
+    desk: Desk
+    """Where decisions become runs."""
+    journal: Journal
+    attending: Attending
+    """What attends to approvals in this process; told when something happened to them here."""
+    webhook: Webhook | None
+    """Tells another service of approvals; None where none is to be told."""
     events: EventReader
     trajectories: TrajectoryStore
     checkpoints: FencedCheckpoints
@@ -68,10 +86,12 @@ async def opened(
     workspace: Path | None = None,
     progress: Progress = log_progress,
     zygote: Zygote | None = None,
+    clock: Clock = time.time,
 ) -> AsyncGenerator[Services]:
     """Connect, load and assemble; everything is closed again in reverse order.
 
-    `progress` is told of what takes long: weights that are fetched, documents that are indexed.
+    `progress` is told of what takes long: weights that are fetched, documents that are indexed. `clock` decides when
+    an approval's deadline has passed.
 
     Raises:
         SetupError: there is nothing to serve, or the project, the workspace or a setting can't be used.
@@ -83,28 +103,29 @@ async def opened(
     if project:
         apply_environment(project.environment)
     async with AsyncExitStack() as resources:
-        failpoints.arm(settings.failpoint)
-        calls.install()
-        resources.callback(redact.know(settings.secrets))
-        langsmith.install()
-        telemetry = setup.install(
-            setup.TelemetrySettings(tracing=settings.traces, metrics=True, metrics_to_otlp=settings.sends_metrics)
-        )
-        resources.push_async_callback(asyncio.to_thread, telemetry.shutdown)
+        telemetry = _watched(settings, resources)
         declared = (langgraph_json.load(project), project.descriptions) if project else ({}, {})
-        lasts = await resources.enter_async_context(
-            lasting(settings, classes=project.classes if project else (), lost=telemetry.metrics.lease_lost)
-        )
+        classes = project.classes if project else ()
+        lost = telemetry.metrics.lease_lost
+        lasts = await resources.enter_async_context(lasting(settings, classes=classes, lost=lost, clock=clock))
         crew = NOBODY
         if workspace:
             index = RedisDocuments(lasts.client, lasts.keys)
             crew = await resources.enter_async_context(gathered(settings, workspace, index, progress))
         store = RedisStore(lasts.client, lasts.keys, index=await store_index(crew.embeddings), scripts=lasts.scripts)
+        pool = Pool(lasts.runs)
+        desk = Desk(approvals=lasts.approvals, threads=lasts.threads, create=pool.create)
         yield Services(
             settings=settings,
             threads=lasts.threads,
+            thread_index=lasts.thread_index,
             runs=lasts.runs,
-            pool=Pool(lasts.runs),
+            pool=pool,
+            approvals=lasts.approvals,
+            desk=desk,
+            journal=lasts.journal,
+            attending=_attending(settings, desk, lasts.journal, clock, telemetry.approvals),
+            webhook=_webhook(settings, lasts, telemetry.approvals),
             open_runs=lasts.open_runs,
             events=lasts.events,
             trajectories=lasts.trajectories,
@@ -117,6 +138,19 @@ async def opened(
             notices=crew.notices,
             isolation=await resources.enter_async_context(_isolation(settings, lasts.runs, zygote)),
         )
+
+
+def _watched(settings: Settings, resources: AsyncExitStack) -> setup.Telemetry:
+    """What watches this process from now on: the chain of calls, spans, metrics, LangSmith; no secret passes them."""
+    failpoints.arm(settings.failpoint)
+    calls.install()
+    resources.callback(redact.know(settings.secrets))
+    langsmith.install()
+    telemetry = setup.install(
+        setup.TelemetrySettings(tracing=settings.traces, metrics=True, metrics_to_otlp=settings.sends_metrics)
+    )
+    resources.push_async_callback(asyncio.to_thread, telemetry.shutdown)
+    return telemetry
 
 
 def _graphs(
@@ -148,6 +182,24 @@ async def _isolation(settings: Settings, runs: RunLifecycle, zygote: Zygote | No
     longest_s = settings.budget_seconds
     async with isolating(zygote, runs, heartbeat_s=settings.heartbeat_seconds, longest_s=longest_s) as isolation:
         yield isolation
+
+
+def _attending(settings: Settings, desk: Desk, journal: Journal, clock: Clock, metrics: ApprovalMetrics) -> Attending:
+    return Attending(desk, journal, clock=clock, metrics=metrics, every_s=settings.sweep_seconds)
+
+
+def _webhook(settings: Settings, lasts: Lasting, metrics: ApprovalMetrics) -> Webhook | None:
+    if settings.webhook_url is None:
+        return None
+    if settings.webhook_secret is None:
+        raise InvalidConfig("MOTET_WEBHOOK_SECRET", "MOTET_WEBHOOK_URL is set, and what is posted there is signed")
+    told = WebhookSettings(
+        url=settings.webhook_url,
+        secret=settings.webhook_secret.get_secret_value(),
+        rule=AddressRule(allow_private=settings.webhook_allow_private),
+    )
+    position = RedisWebhookPosition(lasts.client, lasts.keys, lasts.scripts)
+    return Webhook(told, lasts.journal, position, counted=metrics.told)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -21,6 +21,7 @@ from motet.errors import InvalidConfig, shortened
 from motet.observability.trajectory.redact import is_secret_name
 
 _PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?")
 _PII_RULE = re.compile(r"(email|credit_card|ip|mac_address|url):(redact|mask|hash|block)")
 
 
@@ -31,6 +32,13 @@ def _pii(told: str) -> str:
             f"{wrong[0].strip()!r} is no rule: write KIND:STRATEGY with commas between, or none; kinds are email, "
             "credit_card, ip, mac_address and url; strategies are redact, mask, hash and block"
         )
+    return told
+
+
+def _origins(told: str) -> str:
+    wrong = [one for one in told.split(",") if told and not _ORIGIN.fullmatch(one.strip())]
+    if wrong:
+        raise ValueError(f"{wrong[0].strip()!r} is no origin: write http://HOST or https://HOST:PORT, no path")
     return told
 
 
@@ -84,10 +92,28 @@ class Settings(BaseSettings):
 
     auth: SecretStr | None = None
     """The one key clients must send; unset: none, which binds to loopback only."""
+    cors_origins: Annotated[str, AfterValidator(_origins)] = ""
+    """Origins, with commas between, whose pages a browser lets speak to this server, such as `http://localhost:3000`;
+    empty: none. Any page could use a server that asks for no key."""
     aes_key: SecretStr | None = Field(default=None, validation_alias="LANGGRAPH_AES_KEY")
     """Encrypts states, not the store; 16, 24 or 32 bytes. LangGraph's own name, as its savers read it."""
     max_body_bytes: AtLeastOne = 8_388_608
     """A larger request is refused unread with 413."""
+
+    approval_shape: Literal["hitl", "legacy", "raw"] = "hitl"
+    """How clients are shown a question about one tool call: as LangChain's HITLRequest, as the older HumanInterrupt, or
+    as the graph put it. Answers are taken in all of these."""
+    approval_deadline_seconds: Positive | None = None
+    """Nobody's answer counts as a rejection after so long, unless the question says; unset: it waits for ever."""
+    on_waiting: Literal["refuse", "queue", "withdraw"] = "refuse"
+    """What becomes of a plain input on a thread that waits for a person. queue: it is worked after the answer.
+    withdraw: what waits is rejected, with the input as the reason, and the input is worked after that."""
+    webhook_url: str | None = None
+    """Where openings and decisions of approvals are posted, signed; unset: nowhere."""
+    webhook_secret: SecretStr | None = None
+    """What they are signed with: `whsec_` and 24 to 64 bytes in base64, as Standard Webhooks has it."""
+    webhook_allow_private: bool = False
+    """Lets the webhook's address be one of this machine or of a private network, and speak plain HTTP."""
 
     pii: Annotated[str, AfterValidator(_pii)] = "credit_card:mask"
     """What is done about personal data, `kind:strategy` with commas between; `none` does nothing."""
@@ -146,10 +172,12 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> Sequence[str]:
         """Values that must be seen nowhere: our own, and those of the environment whose names or URLs say so."""
-        found = [one.get_secret_value() for one in (self.auth, self.aes_key) if one is not None]
+        found = [one.get_secret_value() for one in (self.auth, self.aes_key, self.webhook_secret) if one is not None]
         told = dict(os.environ)
         if self.redis_url is not None:
             told["MOTET_REDIS_URL"] = self.redis_url.get_secret_value()
+        if self.webhook_url is not None:
+            found.append(self.webhook_url)
         for name, value in told.items():
             # `PWD` is a folder, and a variable may name the file a secret is in.
             if is_secret_name(name) and not value.startswith(("/", "~", ".")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,7 @@ from motet.memory.ports import TrajectoryStore
 from motet.memory.redis.client import Client, connected
 from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.keys import Keys
+from motet.memory.redis.opening_approvals import Clock
 from motet.memory.redis.runs import Heard, RedisRuns
 from motet.memory.redis.scripts import Scripts
 from motet.memory.redis.trajectories import RedisTrajectories
@@ -49,6 +51,7 @@ def runs_of(
     *,
     heard: Heard | None = None,
     lost: Callable[[], None] | None = None,
+    clock: Clock = time.time,
 ) -> RedisRuns:
     """The tenant's runs, kept for as long as the settings say; see `RedisRuns` for the rest."""
     return RedisRuns(
@@ -60,6 +63,7 @@ def runs_of(
         events_kept=settings.events_kept,
         heard=heard,
         lost=lost,
+        clock=clock,
     )
 
 

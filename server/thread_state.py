@@ -119,6 +119,7 @@ async def update(services: Services, thread: Thread, body: StateUpdate) -> Runna
         await services.threads.settle(held, waiting)
     except StaleClaim:
         raise ThreadBusy(thread_id) from None
+    services.attending.nudge(thread_id)
     return changed
 
 

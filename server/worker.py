@@ -13,6 +13,7 @@ from motet.memory.ports import Claimed
 from motet.observability import langsmith
 from motet.observability.spans import claim_spans
 from motet.server.attempt import Attempt
+from motet.server.attending import attending
 from motet.server.beating import Beats
 from motet.server.isolation import Isolation
 from motet.server.pool import Underway
@@ -49,15 +50,18 @@ async def working(services: Services, at_once: int) -> AsyncGenerator[None]:
                 return _Isolated(services, services.isolation, claimed, beats)
         return _Beaten(services, claimed, beats)
 
-    async with beating(services) as beats:
-        sweeper = asyncio.create_task(_sweep_forever(services))
+    async with beating(services) as beats, attending(services.attending):
+        watching = [asyncio.create_task(_sweep_forever(services))]
+        if services.webhook is not None:
+            watching.append(asyncio.create_task(services.webhook.run()))
         try:
             async with services.pool.working(begin, at_once=at_once, grace_s=settings.drain_seconds):
                 with settled():
                     yield
         finally:
-            sweeper.cancel()
-            await asyncio.gather(sweeper, return_exceptions=True)
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
             await langsmith.flush()
 
 
@@ -97,7 +101,9 @@ class _Isolated:
         self._here: _Beaten | None = None
 
     async def work(self) -> None:
-        if not await self._isolation.work(self._claimed):
+        if await self._isolation.work(self._claimed):
+            self._services.attending.nudge(self._claimed.claim.thread_id)
+        else:
             self._here = _Beaten(self._services, self._claimed, self._beats)
             await self._here.work()
 

@@ -14,6 +14,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, StateGraph
 from langgraph.graph.message import add_messages
+from langgraph.types import interrupt
 from typing_extensions import override
 
 
@@ -23,6 +24,11 @@ class State(TypedDict, total=False):
     messages: Annotated[list[AnyMessage], add_messages]
     n: int
 
+
+ASKED = {
+    "action_requests": [{"name": "send", "args": {"to": "ada"}, "description": "send it"}],
+    "review_configs": [{"action_name": "send", "allowed_decisions": ["approve", "reject"]}],
+}
 
 Builder = StateGraph[State, Any, State, State]
 
@@ -75,6 +81,12 @@ async def _speak(state: State) -> State:
     return {"messages": [await Fast(words=state["n"]).ainvoke("speak")]}
 
 
+async def _ask(state: State) -> State:
+    if state["n"]:
+        interrupt(ASKED)
+    return {"n": 0}
+
+
 def _row(*nodes: Any) -> Builder:
     graph, before = Builder(State), START
     for position, node in enumerate(nodes):
@@ -85,6 +97,7 @@ def _row(*nodes: Any) -> Builder:
     return graph
 
 
+asks = _row(_say, _ask).compile()
 one = _row(_count).compile()
 three = _row(_say, _say, _say).compile()
 ticks = _row(_tick).compile()

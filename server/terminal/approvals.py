@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from motet.server.terminal.conversation import Json, Waiting
+from motet.server.terminal.inbox import description_lines, effect_line, said
+from motet.server.terminal.inbox_diff import diff
+from motet.server.terminal.inbox_exact import Exact, arguments_of, in_line, visible
 from motet.server.terminal.screen import Screen
 
 ROUTE = "route"
@@ -30,11 +32,11 @@ def decide(screen: Screen, waiting: Waiting, prompt: Prompt) -> Any:
     """Show what waits, ask, and return the answer in the shape it asks for."""
     actions = actions_of(waiting)
     if not actions:
-        return _free_answer(screen, waiting, prompt)
+        return free_answer(screen, waiting.value, prompt)
     decisions: list[Json] = []
     for action, allowed in actions:
-        show(screen, action)
-        decide_on = _choice if action.get("name") == ROUTE else _decision
+        show(screen, action, waiting.value)
+        decide_on = _choice if action.get("name") == ROUTE else decision
         decisions.append(decide_on(screen, action, allowed, prompt))
     return {"decisions": decisions}
 
@@ -62,31 +64,42 @@ def is_choice(waiting: Waiting) -> bool:
     return any(action.get("name") == ROUTE for action, _ in actions_of(waiting))
 
 
-def show(screen: Screen, action: Json) -> None:
-    """What would happen, argument by argument, nothing shortened; or who should take a question."""
+def show(screen: Screen, action: Json, question: Any = None) -> None:
+    """What would happen, argument by argument, nothing shortened or hidden; or who should take a question.
+
+    `question`: what the action is part of, which may carry the agent's words and what the tool does to the world.
+    """
     if action.get("name") == ROUTE:
         _show_choice(screen, action)
         return
+    asked = cast("Json", question) if isinstance(question, Mapping) else {}
     parts: list[RenderableType] = []
     if description := str(action.get("description") or ""):
-        parts += [Text(description), Text()]
-    for name, value in cast("Mapping[str, Any]", action.get("args") or {}).items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-        if "\n" in text:
-            parts += [Text(f"{name}:", style="cyan"), Padding(Text(text), (0, 0, 0, 2))]
-        else:
-            parts.append(Text.assemble((f"{name}: ", "cyan"), text))
+        parts.append(Exact(description_lines(description)))
+    if effect := str(action.get("effect") or asked.get("effect") or ""):
+        parts.append(effect_line(effect))
+    if parts:
+        parts.append(Text())
+    parts.append(Exact(arguments_of(cast("Json", action.get("args") or {}))))
+    parts += said(*_words(asked))
     if sha := str(action.get(_HASH) or ""):
-        parts += [Text(), Text(f"arguments sha256 {sha[:16]}…", style="bright_black")]
-    screen.panel(f"Approval needed: {action.get('name')}", parts)
+        parts += [Text(), Text(f"arguments sha256 {in_line(sha[:16])}…", style="bright_black")]
+    screen.panel(f"Approval needed: {in_line(str(action.get('name')))}", parts)
+
+
+def _words(asked: Json) -> tuple[str, Sequence[Json]]:
+    """What the agent said with its question, and what it cites."""
+    why, evidence = asked.get("why"), asked.get("evidence")
+    cited = cast("list[Any]", evidence) if isinstance(evidence, list) else []
+    return why if isinstance(why, str) else "", [one for one in cited if isinstance(one, Mapping)]
 
 
 def _show_choice(screen: Screen, action: Json) -> None:
     arguments = cast("Mapping[str, Any]", action.get("args") or {})
-    parts: list[RenderableType] = [Text(str(arguments.get("question") or ""), style="bold")]
+    parts: list[RenderableType] = [Text(visible(str(arguments.get("question") or "")), style="bold")]
     if description := str(action.get("description") or "").removeprefix(_WHO).strip():
-        parts += [Text(), Text(description)]
-    screen.panel(_WHO, [*parts, Text.assemble("Suggested: ", (str(arguments.get("agent")), "cyan"))])
+        parts += [Text(), Text(visible(description))]
+    screen.panel(_WHO, [*parts, Text.assemble("Suggested: ", (in_line(str(arguments.get("agent"))), "cyan"))])
 
 
 def _choice(screen: Screen, action: Json, allowed: Sequence[str], prompt: Prompt) -> Json:
@@ -115,8 +128,8 @@ def _choice(screen: Screen, action: Json, allowed: Sequence[str], prompt: Prompt
                 screen.problem(f"{typed!r} is none of them")
 
 
-def _decision(screen: Screen, action: Json, allowed: Sequence[str], prompt: Prompt) -> Json:
-    """Ask until the answer is one of those allowed."""
+def decision(screen: Screen, action: Json, allowed: Sequence[str], prompt: Prompt) -> Json:
+    """Ask until the answer is one of those allowed; an edit is shown as what it changes."""
     by_key = {_KEYS.get(one, one): one for one in allowed}
     offered = "   ".join(f"[{key}] {name}" for key, name in by_key.items())
     while True:
@@ -127,7 +140,8 @@ def _decision(screen: Screen, action: Json, allowed: Sequence[str], prompt: Prom
             case "approve":
                 return _bound(action, {"type": "approve"})
             case "edit":
-                return _bound(action, {"type": "edit", "edited_action": _edited(screen, action, prompt)})
+                if edited := _edited(screen, action, prompt):
+                    return _bound(action, {"type": "edit", "edited_action": edited})
             case "reject":
                 reason = prompt("why (may be empty) > ").strip()
                 return _bound(action, {"type": "reject", **({"message": reason} if reason else {})})
@@ -138,16 +152,21 @@ def _decision(screen: Screen, action: Json, allowed: Sequence[str], prompt: Prom
                 screen.problem(f"{typed!r} is none of them" if typed else "nothing was decided")
 
 
-def _edited(screen: Screen, action: Json, prompt: Prompt) -> Json:
-    """Ask for each short argument anew; the others stay as they are."""
-    arguments = dict(cast("Mapping[str, Any]", action.get("args") or {}))
-    kept = [name for name, value in arguments.items() if not _is_editable(value)]
-    for name in [one for one in arguments if one not in kept]:
-        if typed := prompt(f"{name} (Enter keeps it) > ").strip():
-            arguments[name] = typed
+def _edited(screen: Screen, action: Json, prompt: Prompt) -> Json | None:
+    """Ask for each short argument anew; the others stay as they are. None if all do."""
+    old = cast("Json", action.get("args") or {})
+    new = dict(old)
+    kept = [name for name, value in new.items() if not _is_editable(value)]
+    for name in [one for one in new if one not in kept]:
+        if typed := prompt(f"{in_line(name)} (Enter keeps it) > ").strip():
+            new[name] = typed
     if kept:
-        screen.quiet(f"{', '.join(kept)}: kept as shown")
-    return {"name": action.get("name"), "args": arguments}
+        screen.quiet(f"{', '.join(in_line(one) for one in kept)}: kept as shown")
+    if new == old:
+        screen.problem("nothing was changed")
+        return None
+    screen.panel(f"Edited: {in_line(str(action.get('name')))}", [diff(old, new)])
+    return {"name": action.get("name"), "args": new}
 
 
 def _is_editable(value: object) -> bool:
@@ -159,10 +178,10 @@ def _bound(action: Json, decision: dict[str, Any]) -> Json:
     return {**decision, _HASH: action[_HASH]} if action.get(_HASH) else decision
 
 
-def _free_answer(screen: Screen, waiting: Waiting, prompt: Prompt) -> Any:
+def free_answer(screen: Screen, value: Any, prompt: Prompt) -> Any:
     """Any other question: the answer is JSON if it reads as such, else the text."""
-    shown = waiting.value if isinstance(waiting.value, str) else json.dumps(waiting.value, ensure_ascii=False, indent=2)
-    screen.panel("A question waits", [Text(shown)])
+    told = visible(value) if isinstance(value, str) else visible(json.dumps(value, ensure_ascii=False, indent=2))
+    screen.panel("A question waits", [Exact(told.split("\n"))])
     typed = prompt("answer > ").strip()
     try:
         return json.loads(typed)

@@ -20,7 +20,7 @@ async def test_every_figure_is_measured(tmp_path: Path) -> None:
         await rounds.once(seen.append)
     found = {one.what: one for one in figures(rounds)}
 
-    assert len(found) == 10
+    assert len(found) == 11
     assert seen
     for what in ("stateless wait, p50", "turn 5 of a thread, p50", "history(10) of it, p50"):
         assert 0.5 < found[what].value < 5000

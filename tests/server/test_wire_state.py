@@ -212,7 +212,7 @@ async def test_a_question_can_be_answered_or_withdrawn_by_hand(client: Any) -> N
 
     thread: Any = await client.threads.get(thread_id)
     assert (waiting["status"], thread["status"], thread["interrupts"]) == ("interrupted", "idle", {})
-    with refused(409, "nothing waits"):
+    with refused(409, "the thread's state was changed by hand"):
         await client.runs.wait(thread_id, "ask", command={"resume": {"decisions": [{"type": "approve"}]}})
 
 

@@ -1,0 +1,289 @@
+"""What an attempt knows of approvals: who asks, in which words, and what came of those it acts on."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import ToolCall as MadeCall
+from langchain_core.outputs import ChatResult
+from langchain_core.tools import BaseTool
+from langgraph.callbacks import GraphCallbackHandler, GraphInterruptEvent
+from langgraph.errors import GraphBubbleUp, GraphInterrupt
+from langgraph.types import Interrupt
+from typing_extensions import override
+
+from motet.calls import ModelCall, ModelNext, ToolCall, ToolNext, place_of
+from motet.errors import EffectUnknown, OperatorError, StaleClaim
+from motet.graphs import ambiguous
+from motet.graphs.questions import digest, read, told
+from motet.graphs.tools_of import with_schemas
+from motet.memory.approvals import Approval, Approvals
+from motet.memory.asking import Action, Asked
+from motet.memory.ports import Claimed, Json, WaitingInterrupt
+from motet.observability.trajectory.redact import redacted, without_secrets
+
+_LONGEST = 2_000
+"""Characters of a result or of an agent's words that are kept with an approval."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Expected:
+    """A call that a person approved."""
+
+    approval_ids: Sequence[str]
+    """Its own, and those of earlier approvals of the same call that was in doubt."""
+    tool: str
+    arguments: Json
+    tool_call_id: str
+
+    def is_it(self, call: ToolCall) -> bool:
+        """Whether `call` is it: by the model's id of it where the question told that, else by its arguments."""
+        if call.tool != self.tool:
+            return False
+        if self.tool_call_id and call.call_id:
+            return call.call_id == self.tool_call_id
+        return _canonical(call.arguments) == _canonical(self.arguments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """A tool call that a model made."""
+
+    graph: str
+    """The namespace of the graph in which it did."""
+    call: MadeCall
+    words: str
+    """What it said beside it."""
+
+    def is_of(self, action: Action, graph: str) -> bool:
+        """Whether it is what `action`, asked about in `graph`, is about."""
+        if action.tool_call_id:
+            return action.tool_call_id == self.call["id"]
+        same = (graph, action.tool, _canonical(action.arguments))
+        return same == (self.graph, self.call["name"], _canonical(self.call["args"]))
+
+
+class Approving(GraphCallbackHandler):
+    """Interceptor and callback of one attempt; see the module. Stands around the ledger, so it sees its doubts.
+
+    It never fails a run: what it can't tell stays empty.
+    """
+
+    def __init__(self, approvals: Approvals, claimed: Claimed, *, deadline_s: float | None) -> None:
+        """Watch the attempt at `claimed`; questions that say nothing of it wait for `deadline_s`, None for ever."""
+        self._approvals = approvals
+        self._claimed = claimed
+        self._deadline_s = deadline_s
+        self._made: list[_Made] = []
+        """The tool calls that models made; of several messages the newest first."""
+        self._nodes: dict[UUID, str] = {}
+        """The namespace of each node at work."""
+        self._places: dict[str, str] = {}
+        """The namespace of the node that raised each interrupt."""
+        self._checkpoint_id = ""
+        """Of the root graph, where it stopped."""
+        self._expected: list[_Expected] = []
+        self._loop = asyncio.get_running_loop()
+
+    async def begin(self) -> None:
+        """Learn which calls were approved. One round trip where the run answers a question, none elsewhere."""
+        decided = {one.approval_id: one for one in self._claimed.request.decided if one.state == "decided"}
+        if not decided:
+            return
+        known = await self._approvals.of_thread(self._claimed.claim.thread_id)
+        for approval in known:
+            if (answer := decided.get(approval.approval_id)) is None:
+                continue
+            for action, decision in zip(approval.asked.actions, answer.decisions, strict=False):
+                doubted = [one.approval_id for one in known if one != approval and _is_in_doubt(one, action)]
+                if decision["type"] in {"approve", "edit"} or (doubted and decision["type"] == "respond"):
+                    self._expected.append(_expected([approval.approval_id, *doubted], action, decision))
+
+    def on_interrupt(self, event: GraphInterruptEvent) -> None:
+        """LangGraph's callback: the root graph stopped."""
+        self._checkpoint_id = event.checkpoint_id
+
+    @override
+    def on_chain_start(
+        self,
+        serialized: dict[str, Any] | None,
+        inputs: Any,
+        *,
+        run_id: UUID,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Remember where a node works: LangGraph tells nobody where an interrupt came from."""
+        place = place_of(metadata)
+        if place.node and kwargs.get("name") == place.node:
+            self._nodes[run_id] = place.namespace
+
+    @override
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """Forget it."""
+        self._nodes.pop(run_id, None)
+
+    @override
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """An interrupt passes the node that raised it first."""
+        place = self._nodes.pop(run_id, None)
+        if place is not None:
+            for one in _interrupts(error):
+                self._places.setdefault(one.id, place)
+
+    async def model(self, call: ModelCall, proceed: ModelNext) -> ChatResult:
+        """Remember what is said beside a tool call."""
+        result = await proceed(call)
+        for generation in result.generations:
+            message = generation.message
+            if isinstance(message, AIMessage):
+                graph, words = _graph_of(call.place.namespace), without_secrets(message.text)[:_LONGEST]
+                new = [_Made(graph=graph, call=made, words=words) for made in message.tool_calls]
+                self._made = [*new, *self._made]
+        return result
+
+    async def tool(self, call: ToolCall, proceed: ToolNext) -> object:
+        """Record what comes of an approved call."""
+        expected = next((one for one in self._expected if one.is_it(call)), None)
+        if expected is None:
+            return await proceed(call)
+        self._expected.remove(expected)  # an equal call beside it is another one
+        try:
+            result = await proceed(call)
+        except BaseException as error:
+            self._expected.insert(0, expected)  # it may be made again
+            if (status := _left_as(error)) is not None:
+                await self._came(call, expected, status, f"{type(error).__name__}: {error}")
+            raise
+        failed = isinstance(result, ToolMessage) and result.status == "error"
+        await self._came(call, expected, "failed" if failed else "done", result)
+        return result
+
+    def asked(self, waiting: Sequence[WaitingInterrupt], tools: Mapping[str, BaseTool]) -> Sequence[WaitingInterrupt]:
+        """What waits, each with all that is to be recorded of it."""
+        return [replace(one, asked=self._asked(one, tools)) for one in waiting]
+
+    def _asked(self, one: WaitingInterrupt, tools: Mapping[str, BaseTool]) -> Asked:
+        request, payload = self._claimed.request, self._claimed.request.payload
+        shape, actions = read(one.value, one.response_schema)
+        graph = _graph_of(self._places.get(one.interrupt_id, ""))
+        actions, words = self._with_calls(with_schemas(actions, tools), graph)
+        rejectable = bool(actions) and all("reject" in action.allowed for action in actions)
+        beside = told(one.value)
+        return Asked(
+            interrupt_id=one.interrupt_id,
+            thread_id=request.thread_id,
+            run_id=request.run_id,
+            assistant_id=request.assistant_id,
+            graph_id=request.graph_id,
+            checkpoint_id=self._checkpoint_id,
+            checkpoint_ns=graph,
+            agent=[part.partition(":")[0] for part in graph.split("|") if part and not part.isdecimal()],
+            shape=shape,
+            actions=actions,
+            value=one.value,
+            response_schema=one.response_schema,
+            arguments_sha256=digest(one.value, actions),
+            why=beside.why or words,
+            evidence=beside.evidence,
+            deadline_s=(beside.deadline_s or self._deadline_s) if rejectable else None,
+            carried={
+                name: payload[name]
+                for name in ("config", "context", "stream_mode", "modes", "stream_subgraphs")
+                if name in payload
+            },
+        )
+
+    def _with_calls(self, actions: Sequence[Action], graph: str) -> tuple[Sequence[Action], str]:
+        """The actions with the ids of their calls, where the question leaves them out; and what was said beside one."""
+        left, known, said = list(self._made), list[Action](), ""
+        for action in actions:
+            made = next((one for one in left if one.is_of(action, graph)), None)
+            if made is not None:
+                left.remove(made)
+                said = said or made.words
+            known.append(action if made is None else replace(action, tool_call_id=made.call["id"] or ""))
+        return known, said
+
+    async def _came(self, call: ToolCall, expected: _Expected, status: str, result: object) -> None:
+        """Record it before the call's own checkpoint, so that a crash after that loses nothing."""
+        text = result.text if isinstance(result, ToolMessage) else str(result)
+        shown = without_secrets(text)
+        outcome = {
+            "status": status,
+            "tool": expected.tool,
+            "at": datetime.now(UTC).isoformat(),
+            "result": shown[:_LONGEST],
+            "result_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        }
+        recorded = self._recorded(expected.approval_ids, redacted(outcome))
+        here = _running_loop()
+        if here is self._loop and not call.synchronous:
+            await recorded
+            return
+        future = asyncio.run_coroutine_threadsafe(recorded, self._loop)
+        if here is None:
+            future.result()
+        elif here is not self._loop:
+            await asyncio.wrap_future(future)
+
+    async def _recorded(self, approval_ids: Sequence[str], outcome: Json) -> None:
+        for one in approval_ids:
+            await self._approvals.came_of(self._claimed.claim, one, outcome)
+
+
+def _expected(approval_ids: Sequence[str], action: Action, decision: Json) -> _Expected:
+    edited = decision.get("arguments") if decision["type"] == "edit" else None
+    return _Expected(
+        approval_ids=tuple(approval_ids),
+        tool=action.tool,
+        arguments=action.arguments if edited is None else edited,
+        tool_call_id=action.tool_call_id,
+    )
+
+
+def _is_in_doubt(approval: Approval, action: Action) -> bool:
+    """Whether the approval is of the same call, and nobody knew whether that took effect."""
+    if approval.outcome is None or approval.outcome["status"] != "ambiguous" or not action.tool_call_id:
+        return False
+    return any(
+        one.tool_call_id == action.tool_call_id
+        or (not one.tool_call_id and one.tool == action.tool and one.arguments == action.arguments)
+        for one in approval.asked.actions
+    )
+
+
+def _left_as(error: BaseException) -> str | None:
+    """What is to be recorded of a call that raised; None: it is made again, and that will tell."""
+    if any(ambiguous.is_doubt(one.value) for one in _interrupts(error)) or isinstance(error, EffectUnknown):
+        return "ambiguous"
+    passes = isinstance(error, GraphBubbleUp | OperatorError | StaleClaim) or not isinstance(error, Exception)
+    return None if passes else "failed"
+
+
+def _interrupts(error: BaseException) -> Sequence[Interrupt[Any]]:
+    return error.args[0] if isinstance(error, GraphInterrupt) and error.args else ()
+
+
+def _graph_of(node: str) -> str:
+    """The namespace of the graph that a node with this namespace is in."""
+    return node.rpartition("|")[0]
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _canonical(arguments: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(dict(arguments), option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=str)

@@ -1,0 +1,176 @@
+"""What waits for a person, what was decided, and deciding it."""
+
+from __future__ import annotations
+
+import dataclasses
+from http import HTTPStatus
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from motet.memory.approvals import Approval, ApprovalState, Grant
+from motet.memory.asking import Decision, DecisionType, Scope
+from motet.server.changes import streamed_changes
+from motet.server.deciding import FreeAnswer, Given, decide
+from motet.server.deps import Actor, Authorised, Wired
+
+router = APIRouter(dependencies=[Authorised])
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, Field(max_length=10_000)]
+LastEntry = Annotated[str, Header(alias="Last-Event-ID", pattern=r"^\d{1,15}$")]
+"""Number of the last entry that a client has."""
+
+
+class ApprovalQuery(BaseModel):
+    """Which approvals are wanted, newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: ApprovalState | None = None
+    tool: str | None = None
+    thread_id: UUID | None = None
+    assistant_id: str | None = None
+    limit: Annotated[int, Field(ge=1, le=1_000)] = 50
+    offset: Annotated[int, Field(ge=0)] = 0
+
+
+class WrittenScope(BaseModel):
+    """Which calls are approved on the thread from now on, too."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    arguments: dict[str, JsonValue] = {}
+    """Calls whose arguments have these values, of those this call has; none: any call of the tool."""
+    text: Annotated[str, Field(min_length=3, max_length=500)]
+    """In words, for whoever reads it later."""
+
+
+class One(BaseModel):
+    """What is decided on one action."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: DecisionType
+    arguments: dict[str, JsonValue] | None = None
+    """With `edit`: what to call the tool with."""
+    message: Text | None = None
+    """The reason of a rejection, or the answer given in the tool's place."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.type == "edit") != (self.arguments is not None):
+            raise ValueError("arguments stand beside the type edit, and beside no other")
+        if self.type == "respond" and not self.message:
+            raise ValueError("a respond needs a message: the answer given in the tool's place")
+        return self
+
+
+class DecisionBody(BaseModel):
+    """A decision: one action's fields, or `decisions` for a question of several, or the `answer` to a free one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: DecisionType | None = None
+    arguments: dict[str, JsonValue] | None = None
+    message: Text | None = None
+    decisions: Annotated[list[One], Field(min_length=1, max_length=100)] | None = None
+    answer: JsonValue = None
+    arguments_sha256: Sha256
+    """`asked.arguments_sha256` of the approval as it was shown: a decision on anything else is refused."""
+    scope: WrittenScope | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [name for name in ("type", "decisions", "answer") if name in self.model_fields_set]
+        if len(ways) != 1:
+            raise ValueError("one of type, decisions and answer says what is decided")
+        if self.type is not None:
+            One(type=self.type, arguments=self.arguments, message=self.message)
+        return self
+
+    def given(self) -> Given:
+        """What is decided."""
+        if "answer" in self.model_fields_set:
+            return FreeAnswer(value=self.answer)
+        alone = One.model_construct(type=self.type, arguments=self.arguments, message=self.message)
+        return [
+            Decision(type=one.type, arguments=one.arguments, message=one.message or "")
+            for one in self.decisions or [alone]
+        ]
+
+
+@router.get("/approvals")
+async def page(services: Wired, asked: Annotated[ApprovalQuery, Query()]) -> list[dict[str, Any]]:
+    """Approvals, newest first."""
+    if asked.thread_id is not None:
+        found = [one for one in await services.approvals.of_thread(str(asked.thread_id)) if _fits(one, asked)]
+        return [shown(one) for one in found[::-1][asked.offset : asked.offset + asked.limit]]
+    found = await services.approvals.page(
+        state=asked.state, tool=asked.tool, assistant_id=asked.assistant_id, limit=asked.limit, offset=asked.offset
+    )
+    return [shown(one) for one in found]
+
+
+@router.get("/approvals/stream")
+async def changes(services: Wired, last_event_id: LastEntry = "") -> Response:
+    """What happens to approvals, as it happens, after `Last-Event-ID`; from now on without it."""
+    return await streamed_changes(services.journal, after=last_event_id)
+
+
+@router.get("/approvals/{approval_id}")
+async def get(approval_id: str, services: Wired, actor: Actor) -> dict[str, Any]:
+    """One approval, whole; that it was seen is noted, and by whom."""
+    approval = await services.approvals.get(approval_id)
+    if approval.state == "open":
+        await services.approvals.seen(approval_id, actor)
+        services.attending.nudge(approval.asked.thread_id)
+    return shown(approval)
+
+
+@router.post("/approvals/{approval_id}/decision")
+async def decision(approval_id: str, body: DecisionBody, services: Wired, actor: Actor) -> dict[str, Any]:
+    """Decide. The answer is the approval afterwards; the same decision again changes nothing."""
+    approval = await services.approvals.get(approval_id)
+    scope = None
+    if body.scope is not None:
+        tool = approval.asked.actions[0].tool if approval.asked.actions else ""
+        scope = Scope(tool=tool, arguments=body.scope.arguments, text=body.scope.text)
+    after = await decide(services.desk, approval_id, body.given(), who=actor, seen=body.arguments_sha256, scope=scope)
+    services.attending.nudge(approval.asked.thread_id)
+    return shown(after)
+
+
+@router.get("/threads/{thread_id}/grants")
+async def grants(thread_id: UUID, services: Wired) -> list[dict[str, Any]]:
+    """What is approved on the thread beforehand."""
+    await services.threads.get(str(thread_id))
+    return [_granted(one) for one in await services.approvals.grants(str(thread_id))]
+
+
+@router.delete("/threads/{thread_id}/grants/{grant_id}", status_code=HTTPStatus.NO_CONTENT)
+async def revoke(thread_id: UUID, grant_id: str, services: Wired, actor: Actor) -> None:
+    """Take a grant back: from now on such calls ask again."""
+    await services.approvals.revoke(str(thread_id), grant_id, actor)
+    services.attending.nudge(str(thread_id))
+
+
+def shown(approval: Approval) -> dict[str, Any]:
+    """An approval as clients see it."""
+    told = dataclasses.asdict(approval)
+    del told["asked"]["carried"]
+    return told
+
+
+def _granted(grant: Grant) -> dict[str, Any]:
+    return dataclasses.asdict(grant)
+
+
+def _fits(approval: Approval, asked: ApprovalQuery) -> bool:
+    return (
+        (asked.state is None or approval.state == asked.state)
+        and (asked.tool is None or any(one.tool == asked.tool for one in approval.asked.actions))
+        and (asked.assistant_id is None or asked.assistant_id in {approval.asked.assistant_id, approval.asked.graph_id})
+    )
