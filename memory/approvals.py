@@ -101,6 +101,14 @@ class Approvals(Protocol):
         """One round trip. Raises NotFound."""
         ...
 
+    async def several(self, approval_ids: Sequence[str]) -> Sequence[Approval]:
+        """Those of them that there are. One round trip."""
+        ...
+
+    async def open_on(self, thread_id: str) -> Sequence[Approval]:
+        """Those that wait on a thread, however many were decided there. Two round trips; one if none waits."""
+        ...
+
     async def of_thread(self, thread_id: str) -> Sequence[Approval]:
         """All of a thread's approvals, the oldest first. One round trip."""
         ...

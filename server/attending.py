@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -94,22 +94,23 @@ class Attending:
     async def _settled(self, thread_id: str) -> float | None:
         """Relay, expire and approve; when to look again, None for a thread with nothing open."""
         approvals = self._desk.approvals
-        known = await approvals.of_thread(thread_id)
-        waiting = [one for one in known if one.state == "open"]
+        waiting = await approvals.open_on(thread_id)
         grants = await approvals.grants(thread_id) if waiting else ()
         for one in waiting:
             await self._settle(one, grants)
-        for entry in await self._journal.relay(thread_id):
-            self._count(entry, {one.approval_id: one for one in known})
+        entries = await self._journal.relay(thread_id)
+        ended = {one.approval_id: one for one in entries if one.event in ("decided", "expired", "withdrawn")}
+        for one in await approvals.several(list(ended)):
+            self._count(ended[one.approval_id], one)
         left = [self._left_s(one) for one in waiting]
         return min((one for one in left if one > 0), default=_FAR_S if waiting else None)
 
-    def _count(self, entry: Entry, known: Mapping[str, Approval]) -> None:
-        if entry.event not in ("decided", "expired", "withdrawn") or entry.approval_id not in known:
-            return
+    def _count(self, entry: Entry, approval: Approval) -> None:
         decisions: list[dict[str, Any]] = entry.detail.get("decisions") or [{}]
-        kind: Kind = decisions[0].get("type", "answer") if entry.event == "decided" else entry.event
-        waited = datetime.fromisoformat(entry.at) - datetime.fromisoformat(known[entry.approval_id].created_at)
+        kind: Kind = decisions[0].get("type", "answer")
+        if entry.event == "expired" or entry.event == "withdrawn":  # noqa: PLR1714 - by `in`, the type isn't narrowed
+            kind = entry.event
+        waited = datetime.fromisoformat(entry.at) - datetime.fromisoformat(approval.created_at)
         self._metrics.ended(kind, max(waited.total_seconds(), 0.0))
 
     async def _settle(self, approval: Approval, grants: Sequence[Grant]) -> None:

@@ -26,6 +26,7 @@ from motet.memory.redis.approval_records import approval_of, approvals_of, asked
 from motet.memory.redis.client import answering
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.opening_approvals import LENGTH, Clock, hint
+from motet.memory.redis.records import interrupts_of
 from motet.memory.redis.scripts import Scripts
 
 _AT_ONCE = 200
@@ -53,6 +54,26 @@ class RedisApprovals:
         if told[0] is None:
             raise NotFound("approval", approval_id)
         return approval_of(thread_id, approval, told)
+
+    async def several(self, approval_ids: Sequence[str]) -> list[Approval]:
+        """See `Approvals.several`."""
+        ids = [split(one) for one in approval_ids]
+        if not ids:
+            return []
+        with answering(self._client):
+            async with self._client.pipeline(transaction=False) as pipe:
+                for thread_id, approval in ids:
+                    pipe.hmget(self._keys.approvals(thread_id), fields_of(approval))
+                told = await pipe.execute()
+        return [approval_of(*one, fields) for one, fields in zip(ids, told, strict=True) if fields[0] is not None]
+
+    async def open_on(self, thread_id: str) -> list[Approval]:
+        """See `Approvals.open_on`."""
+        with answering(self._client):
+            listed: Any = await self._client.hget(self._keys.thread(thread_id), "interrupts")
+        waiting = interrupts_of(thread_id, listed or b"[]")
+        found = await self.several([one.approval_id for one in waiting if one.approval_id])
+        return [one for one in found if one.state == "open"]
 
     async def of_thread(self, thread_id: str) -> list[Approval]:
         """See `Approvals.of_thread`."""
@@ -161,14 +182,9 @@ class RedisApprovals:
         found: list[Approval] = []
         for at in itertools.count(0, _AT_ONCE):
             names: Any = await self._client.zrevrange(index, at, at + _AT_ONCE - 1)
-            ids = [split(name.decode()) for name in names]
-            async with self._client.pipeline(transaction=False) as pipe:
-                for thread_id, approval in ids:
-                    pipe.hmget(self._keys.approvals(thread_id), fields_of(approval))
-                told = await pipe.execute() if ids else []
-            there = [approval_of(*one, fields) for one, fields in zip(ids, told, strict=True) if fields[0] is not None]
+            there = await self.several([name.decode() for name in names])
             found += [one for one in there if fits(one)]
-            if len(ids) < _AT_ONCE or len(found) >= offset + limit:
+            if len(names) < _AT_ONCE or len(found) >= offset + limit:
                 break
         return found[offset : offset + limit]
 

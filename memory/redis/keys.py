@@ -105,13 +105,13 @@ class Keys:
         """The thread that a `cp:ids` key belongs to."""
         return key.removeprefix(f"{self.prefix}:{{{self.tenant}:").removesuffix("}:cp:ids")
 
-    def thread_of_queue(self, key: str) -> str:
-        """The thread that a `queue` key belongs to."""
-        return key.removeprefix(f"{self.prefix}:{{{self.tenant}:").removesuffix("}:queue")
+    def journals_of_all(self) -> str:
+        """Glob that every `journal` key of the tenant matches, and no other key."""
+        return self._of_all("journal")
 
-    def thread_of_approvals(self, key: str) -> str:
-        """The thread that an `approvals` key belongs to."""
-        return key.removeprefix(f"{self.prefix}:{{{self.tenant}:").removesuffix("}:approvals")
+    def thread_of(self, key: str) -> str:
+        """The thread that a key with a single word behind it belongs to."""
+        return key.removeprefix(f"{self.prefix}:{{{self.tenant}:").rpartition("}:")[0]
 
     def threads_of_run(self, run_id: str) -> str:
         """SET of the threads with a run's checkpoints, unless it wrote under a claim and to the claim's thread only.

@@ -23,14 +23,14 @@ async def rebuild(client: Redis, keys: Keys) -> int:
     And every thread as due whose approvals are open, or not yet in the journal, if nobody attends to it.
 
     The index is written before a run is accepted, so one server never loses it alone. In a cluster two nodes may lose
-    different writes when they fail; and whoever has the right may delete a key. Costs two SCANs over the tenant's
+    different writes when they fail; and whoever has the right may delete a key. Costs three SCANs over the tenant's
     keys, and two round trips for each `_AT_ONCE` threads that have a queue or approvals.
     """
     if not await client.set(keys.rebuilding(), "1", nx=True, ex=EVERY_S):
         return 0
     found, threads = 0, list[str]()
     async for name in client.scan_iter(match=keys.queues_of_all(), count=1000, _type="list"):
-        threads.append(keys.thread_of_queue(bytes(name).decode()))
+        threads.append(keys.thread_of(bytes(name).decode()))
         if len(threads) == _AT_ONCE:
             found += await _note(client, keys, threads)
             threads.clear()
@@ -56,11 +56,12 @@ async def _note(client: Redis, keys: Keys, threads: list[str]) -> int:
 
 async def _attend(client: Redis, keys: Keys) -> None:
     threads = list[str]()
-    async for name in client.scan_iter(match=keys.approvals_of_threads(), count=1000, _type="hash"):
-        threads.append(keys.thread_of_approvals(bytes(name).decode()))
-        if len(threads) == _AT_ONCE:
-            await _note_due(client, keys, threads)
-            threads.clear()
+    for pattern, kind in ((keys.approvals_of_threads(), "hash"), (keys.journals_of_all(), "list")):
+        async for name in client.scan_iter(match=pattern, count=1000, _type=kind):
+            threads.append(keys.thread_of(bytes(name).decode()))
+            if len(threads) == _AT_ONCE:
+                await _note_due(client, keys, threads)
+                threads.clear()
     await _note_due(client, keys, threads)
 
 

@@ -21,9 +21,9 @@ NO_KEYS = {
     "thread_id",
     "checkpoints_of_all",
     "queues_of_all",
-    "thread_of_queue",
     "approvals_of_threads",
-    "thread_of_approvals",
+    "journals_of_all",
+    "thread_of",
 }
 """Methods that name no key."""
 

@@ -11,6 +11,7 @@ from tests.support import wait_until
 from motet.errors import StaleClaim
 from motet.memory.ports import END, Ending
 from motet.memory.redis.hints import Hints
+from motet.memory.redis.journal import RedisJournal
 from motet.memory.redis.scripts import Scripts
 from motet.memory.redis.sweeping import Sweep
 
@@ -166,3 +167,16 @@ async def test_the_walk_over_all_threads_is_made_once_in_ten_minutes(life: Life)
     await life.redis.delete(life.keys.active(), life.keys.ready())
     assert list(await life.runs.sweep()) == []
     assert 500 < await life.redis.ttl(life.keys.rebuilding()) <= 600
+
+
+async def test_threads_that_nobody_would_attend_to_are_found_again(life: Life) -> None:
+    """Without the index, threads with an open approval or with entries for the journal are found by a walk."""
+    waiting, deleted = await life.ask("one"), await life.ask("two")
+    await life.thread()
+    await life.threads.delete(deleted)
+    await life.redis.delete(life.keys.attention(), life.keys.rebuilding())
+    await life.runs.sweep()
+
+    found = {name.decode() for name in await life.redis.zrange(life.keys.attention(), 0, -1)}
+    assert found == {waiting, deleted}
+    assert await RedisJournal(life.redis, life.keys, Scripts(life.redis)).relay(deleted)

@@ -112,3 +112,21 @@ async def _refuses(server: Running) -> bool:
     writer.close()
     await writer.wait_closed()
     return False
+
+
+async def test_a_page_of_a_named_origin_may_speak_to_the_server(redis_url: str, tmp_path: Path) -> None:
+    """Its preflight is answered, and it may read where its run is; the preflight of any other page isn't answered."""
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-api-key"}
+    env = MODEL | {"MOTET_REDIS_URL": redis_url, "MOTET_CORS_ORIGINS": "http://localhost:3000, https://chat.example"}
+    async with (
+        serving("--config", str(PROJECT), "--workers", "0", data_dir=tmp_path, env=env) as server,
+        httpx.AsyncClient(base_url=server.url) as http,
+    ):
+        allowed = await http.options("/threads", headers={"Origin": "http://localhost:3000", **asked})
+        refused = await http.options("/threads", headers={"Origin": "http://evil.example", **asked})
+        answered = await http.post("/threads", json={}, headers={"Origin": "https://chat.example"})
+
+    assert allowed.headers["access-control-allow-origin"] == "http://localhost:3000"
+    assert "access-control-allow-origin" not in refused.headers
+    assert answered.headers["access-control-allow-origin"] == "https://chat.example"
+    assert "Content-Location" in answered.headers["access-control-expose-headers"]
