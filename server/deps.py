@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
+from motet.errors import InvalidInput
 from motet.memory.asking import Who
 from motet.memory.ports import Thread
 from motet.server.auth import authorise
@@ -18,16 +19,21 @@ def _services(request: Request) -> Services:
     return services
 
 
+_LONGEST_NAME = 80
+
 Wired = Annotated[Services, Depends(_services)]
 """The process's services."""
 
 
 def _actor(
-    request: Request,
-    named: Annotated[str, Header(alias="X-Motet-Actor", max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")] = "",
+    request: Request, named: Annotated[str, Header(alias="X-Motet-Actor", max_length=4 * _LONGEST_NAME)] = ""
 ) -> Who:
     settings: Settings = request.app.state.settings
-    return Who(actor=named.strip() or "somebody", verified_as="" if settings.auth is None else "api-key")
+    # The bytes of a header come as Latin-1; whoever has other letters in their name sends UTF-8.
+    name = named.encode("latin-1").decode(errors="replace").strip()
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        raise InvalidInput("X-Motet-Actor", name, f"a name of at most {_LONGEST_NAME} printable characters, in UTF-8")
+    return Who(actor=name or "somebody", verified_as="" if settings.auth is None else "api-key")
 
 
 Actor = Annotated[Who, Depends(_actor)]

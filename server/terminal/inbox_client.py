@@ -222,10 +222,7 @@ def _refuse(response: httpx.Response) -> None:
 def _name(actor: str) -> bytes:
     """The header's value."""
     name = actor.strip()
-    try:
-        if 0 < len(name) <= _LONGEST_NAME and name.isprintable():
-            return name.encode("latin-1")
-        reason = f"a name has 1 to {_LONGEST_NAME} printable characters"
-    except UnicodeEncodeError:
-        reason = "an HTTP header holds only letters of Latin-1"
-    raise InvalidConfig("--as", f"{shortened(actor)} is not allowed: {reason}")
+    if 0 < len(name) <= _LONGEST_NAME and name.isprintable():
+        return name.encode()
+    allowed = f"a name of 1 to {_LONGEST_NAME} printable characters"
+    raise InvalidConfig("--as", f"{shortened(actor)} is not allowed: {allowed}")

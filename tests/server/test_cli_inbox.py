@@ -269,8 +269,8 @@ async def test_all_arguments_come_from_a_file_or_an_editor(client: Any, env: Map
 async def test_rejections_and_answers_carry_words(client: Any, env: Mapping[str, str]) -> None:
     """The agent gets the reason, or the answer in the tool's place; a free question takes JSON."""
     first, second, third = await asked(client), await asked(client), await asked(client, "question")
-    code, said = await motet("reject", first, "not today", "--yes", "--as", "ada", env=env)
-    assert (code, "rejected: send_mail by ada; run " in said) == (0, True)
+    code, said = await motet("reject", first, "not today", "--yes", "--as", "Łucja 李", env=env)
+    assert (code, "rejected: send_mail by Łucja 李; run " in said) == (0, True)
     assert (await motet("respond", second, "told her myself", "--yes", env=env))[0] == 0
     code, said = await motet("approve", third, "--yes", env=env)
     assert (code, "motet inbox respond" in said) == (2, True)
