@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -17,7 +17,7 @@ from langchain_core.outputs import ChatResult
 from langchain_core.tools import BaseTool
 from langgraph.callbacks import GraphCallbackHandler, GraphInterruptEvent
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
-from langgraph.types import Interrupt
+from langgraph.types import Interrupt, StateSnapshot
 from typing_extensions import override
 
 from motet.calls import ModelCall, ModelNext, ToolCall, ToolNext, place_of
@@ -143,12 +143,18 @@ class Approving(GraphCallbackHandler):
         """Remember what is said beside a tool call."""
         result = await proceed(call)
         for generation in result.generations:
-            message = generation.message
-            if isinstance(message, AIMessage):
-                graph, words = _graph_of(call.place.namespace), without_secrets(message.text)[:_LONGEST]
-                new = [_Made(graph=graph, call=made, words=words) for made in message.tool_calls]
-                self._made = [*new, *self._made]
+            self._made = [*_made(generation.message, _graph_of(call.place.namespace)), *self._made]
         return result
+
+    def recall(self, snapshot: StateSnapshot, graph: str = "") -> None:
+        """Learn from a state and those of its sub-graphs what was said in an attempt before this one."""
+        values: Any = snapshot.values
+        messages = cast("dict[str, Any]", values).get("messages") if isinstance(values, dict) else None
+        for message in reversed(cast("list[Any]", messages) if isinstance(messages, list) else []):
+            self._made += _made(message, graph)
+        for task in snapshot.tasks:
+            if isinstance(task.state, StateSnapshot):
+                self.recall(task.state, task.state.config["configurable"]["checkpoint_ns"])
 
     async def tool(self, call: ToolCall, proceed: ToolNext) -> object:
         """Record what comes of an approved call."""
@@ -271,6 +277,14 @@ def _left_as(error: BaseException) -> str | None:
 
 def _interrupts(error: BaseException) -> Sequence[Interrupt[Any]]:
     return error.args[0] if isinstance(error, GraphInterrupt) and error.args else ()
+
+
+def _made(message: object, graph: str) -> Sequence[_Made]:
+    """The tool calls in what a model said."""
+    if not isinstance(message, AIMessage):
+        return ()
+    words = without_secrets(message.text)[:_LONGEST]
+    return [_Made(graph=graph, call=one, words=words) for one in message.tool_calls]
 
 
 def _graph_of(node: str) -> str:

@@ -231,7 +231,11 @@ class Attempt:
 
     async def _left(self, graph: Graph, plan: RunPlan, *, asked: bool) -> Ending:
         """What a graph that came to its end leaves; `asked`: it may have asked a person."""
-        if asked and (waits := waiting_in(await snapshot_of(graph, plan.thread_id))):
+        again = self.claim.attempt > 1
+        snapshot = await snapshot_of(graph, plan.thread_id, subgraphs=again) if asked else None
+        if snapshot is not None and (waits := waiting_in(snapshot)):
+            if again:
+                self._approving.recall(snapshot)
             self._recorder.interrupted((one.interrupt_id, one.value) for one in waits)
             tools = self._services.graphs.tools(self._claimed.request.graph_id, graph)
             return Ending(status="interrupted", interrupts=self._approving.asked(waits, tools))

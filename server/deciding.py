@@ -180,7 +180,7 @@ def _resuming(asked: Asked, given: Sequence[Answer], records: Sequence[Decided])
 
 def _told(answer: Answer) -> list[Json]:
     if not answer.decisions:
-        return [{"answer": answer.native}]
+        return [] if answer.native is None else [{"answer": answer.native}]
     return [_decision(one) for one in answer.decisions]
 
 

@@ -16,7 +16,7 @@ def of_run(run: RunState, thread: ThreadState) -> str:
         case "interrupted" if run.cancelled:
             return "a person or a client ended it"
         case "interrupted" if thread.waiting and thread.asked == run.run_id:
-            return f"a person must answer interrupt {', '.join(thread.waiting)}: motet chat --thread {thread.thread_id}"
+            return f"a person must answer interrupt {', '.join(thread.waiting)}: motet inbox show {thread.thread_id}"
         case "":
             return "there is no record of it"
         case _:

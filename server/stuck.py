@@ -99,7 +99,7 @@ async def explained(inspection: Inspection, thread_id: str, *, sweep_s: float) -
     found = list(judged(state, sweep_s=sweep_s))
     advice = ""
     if state.waiting and not state.active:
-        advice = f"answer it: motet chat --thread {thread_id}"
+        advice = f"answer it: motet inbox show {thread_id}, or motet chat --thread {thread_id}"
     return [Stuck(kind="thread", level="ok", what=of_thread(state), advice=advice, thread_id=thread_id), *found]
 
 
@@ -197,7 +197,7 @@ def _held_up(thread: ThreadState) -> Iterator[Stuck]:
             level="warning",
             what=f"thread {thread.thread_id} has waited for a person for {spelled(thread.since_s)}; {runs} behind",
             why="an input would discard the question, so none starts before it is answered",
-            advice=f"answer: motet chat --thread {thread.thread_id}; or withdraw it: motet runs cancel {thread.asked}",
+            advice=f"answer: motet inbox show {thread.thread_id}; or withdraw it: motet runs cancel {thread.asked}",
             thread_id=thread.thread_id,
             run_id=thread.asked,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIError, APIStatusError
 
 from motet.errors import ServerRefused, ServerUnavailable
+from motet.server.terminal.inbox_client import in_header
 
 Json = Mapping[str, Any]
 
@@ -88,7 +90,7 @@ class Conversation:
             private: whether a new thread leaves no memories and gets none.
         """
         await _reach(url)
-        client = get_client(url=url, api_key=key)
+        client = get_client(url=url, api_key=key, headers={"X-Motet-Actor": in_header(getpass.getuser())})
         try:
             with _speaking(url):
                 if thread_id:

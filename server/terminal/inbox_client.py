@@ -219,6 +219,11 @@ def _refuse(response: httpx.Response) -> None:
     raise ServerRefused(response.status_code, words)
 
 
+def in_header(name: str) -> str:
+    """A name as a header holds it: UTF-8, whose bytes HTTP calls Latin-1."""
+    return name.encode().decode("latin-1")
+
+
 def _name(actor: str) -> bytes:
     """The header's value."""
     name = actor.strip()

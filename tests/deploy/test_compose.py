@@ -207,7 +207,7 @@ def test_a_key_and_a_workspace_must_be_given() -> None:
 
 
 def test_models_and_agents_are_the_callers_own() -> None:
-    """What chooses models, agents, personal data's treatment and times is handed to server and worker alike."""
+    """What chooses models, agents, times, and how people are asked is handed to server and worker alike."""
     services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
     handed = [
         {name for name, value in services[one]["environment"].items() if value is None} for one in ("server", "worker")
@@ -216,6 +216,8 @@ def test_models_and_agents_are_the_callers_own() -> None:
     assert handed[0] == handed[1]
     assert {
         "MOTET_MODEL", "MOTET_MODEL_BASE_URL", "MOTET_EMBEDDINGS", "MOTET_EMBEDDINGS_BASE_URL", "MOTET_AGENTS_DIR",
+        "MOTET_APPROVAL_SHAPE", "MOTET_APPROVAL_DEADLINE_SECONDS", "MOTET_ON_WAITING", "MOTET_WEBHOOK_URL",
+        "MOTET_WEBHOOK_SECRET", "MOTET_WEBHOOK_ALLOW_PRIVATE", "MOTET_CORS_ORIGINS",
         "MOTET_PII", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "MOTET_LEASE_SECONDS", "MOTET_HEARTBEAT_SECONDS",
         "MOTET_SWEEP_SECONDS", "MOTET_DRAIN_SECONDS", "MOTET_RUN_TIMEOUT_SECONDS", "MOTET_IDLE_TIMEOUT_SECONDS",
     } == handed[0]  # fmt: skip

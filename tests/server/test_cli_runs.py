@@ -141,7 +141,7 @@ async def test_a_queued_run_says_what_it_waits_for(life: Life, env: Mapping[str,
     _, [found] = await told("show", queued.request.run_id, env=env)
     assert found["why"] == "1st in the queue: a person must answer interrupt i1 first"
     _, [found] = await told("show", active.request.run_id, env=env)
-    assert found["why"] == f"a person must answer interrupt i1: motet chat --thread {thread_id}"
+    assert found["why"] == f"a person must answer interrupt i1: motet inbox show {thread_id}"
 
 
 async def test_watching_a_run_shows_its_events_and_how_it_ended(life: Life, env: Mapping[str, str]) -> None:

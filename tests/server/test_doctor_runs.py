@@ -231,7 +231,7 @@ async def test_one_thread_is_explained(life: Life, env: Mapping[str, str]) -> No
     code, [one] = await told("doctor", "--thread", thread_id, env=env)
     assert (code, one["level"]) == (0, "ok")
     assert one["what"].startswith("interrupted: interrupt i1 has waited for a person for")
-    assert one["advice"] == f"answer it: motet chat --thread {thread_id}"
+    assert one["advice"] == f"answer it: motet inbox show {thread_id}, or motet chat --thread {thread_id}"
 
     idle = await life.thread()
     _, [one] = await told("doctor", "--thread", idle, env=env)
