@@ -20,6 +20,9 @@ LEGACY: Mapping[str, DecisionType] = {
 }
 """What each switch of a legacy `HumanInterruptConfig` allows."""
 
+LONGEST_S = 10 * 365 * 24 * 3600.0
+"""No deadline is further away."""
+
 Object = Mapping[str, Any]
 
 
@@ -31,7 +34,7 @@ class Told:
     """The agent's own words. They are a claim, not a fact."""
     evidence: Sequence[Object] = ()
     deadline_s: float | None = None
-    """Seconds, more than none."""
+    """Seconds, more than none and at most `LONGEST_S`; what asks for longer waits for ever."""
 
 
 def read(value: Any, response_schema: Object | None) -> tuple[Shape, Sequence[Action]]:
@@ -63,7 +66,7 @@ def told(value: Any) -> Told:
     return Told(
         why=why if isinstance(why, str) else "",
         evidence=_objects(evidence) or (),
-        deadline_s=deadline if _is_number(deadline) and deadline > 0 else None,
+        deadline_s=deadline if _is_number(deadline) and 0 < deadline <= LONGEST_S else None,
     )
 
 

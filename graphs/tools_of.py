@@ -41,9 +41,8 @@ def with_schemas(actions: Sequence[Action], tools: Mapping[str, BaseTool]) -> Se
 
 
 def _completed(action: Action, tool: BaseTool) -> Action:
-    schema = action.arguments_schema
-    if schema is None and "edit" in action.allowed:
-        schema = arguments_schema(tool)
+    # What a per-call request offers lets unknown arguments pass, which the tool would drop without a word.
+    schema = arguments_schema(tool) if "edit" in action.allowed else action.arguments_schema
     return replace(action, arguments_schema=schema, effect=action.effect or _effect(tool))
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from motet.memory.asking import Asked, Who
+from motet.memory.asking import Asked, Who, same_json
 from motet.memory.ports import Claim, Json, WaitingInterrupt
 
 ApprovalState = Literal["open", "decided", "expired", "withdrawn"]
@@ -42,8 +42,9 @@ class Approval:
     reason: str = ""
     """Why it was withdrawn."""
     outcome: Json | None = None
-    """What came of it, once that is known: `{"status": "done" | "failed" | "ambiguous", "tool", "at", "result"}`,
-    the result shortened and without secrets."""
+    """What came of it, once that is known: `{"status": "done" | "failed" | "ambiguous" | "void", "tool", "at",
+    "result"}`, the result shortened and without secrets. void: the question had changed, and nothing was done. Of
+    several actions, the worst of their statuses, and under `calls` each with its number as `action`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Grant:
     def covers(self, tool: str, arguments: Json) -> bool:
         """Whether a call is of this kind."""
         return tool == self.tool and all(
-            name in arguments and arguments[name] == value for name, value in self.arguments.items()
+            name in arguments and same_json(arguments[name], value) for name, value in self.arguments.items()
         )
 
 
@@ -105,6 +106,14 @@ class Approvals(Protocol):
         """Those of them that there are. One round trip."""
         ...
 
+    async def in_doubt(self, thread_id: str) -> Sequence[Approval]:
+        """Those of which nobody knows whether what was approved took effect. One round trip, two if there are any."""
+        ...
+
+    async def named(self, thread_id: str, ids: Sequence[str]) -> Sequence[Approval]:
+        """Those meant by ids of interrupts or approvals; without any, the one decided last. Two round trips."""
+        ...
+
     async def open_on(self, thread_id: str) -> Sequence[Approval]:
         """Those that wait on a thread, however many were decided there. Two round trips; one if none waits."""
         ...
@@ -123,10 +132,13 @@ class Approvals(Protocol):
         state: ApprovalState | None = None,
         tool: str | None = None,
         assistant_id: str | None = None,
+        beginning: str = "",
         limit: int,
         offset: int = 0,
     ) -> Sequence[Approval]:
         """The tenant's approvals that fit, newest first; of those not open, among the newest 10,000.
+
+        `beginning` begins an id or its second part; `a1b2.c3d4` begins both parts.
 
         What was opened a moment ago may not be listed yet: it is as soon as the journal has it.
         """
@@ -137,7 +149,7 @@ class Approvals(Protocol):
         ...
 
     async def seen(self, approval_id: str, who: Who) -> None:
-        """Note that somebody was shown it. Raises NotFound."""
+        """Note that somebody was shown it, the first time they were. Raises NotFound."""
         ...
 
     async def came_of(self, claim: Claim, approval_id: str, outcome: Json) -> None:

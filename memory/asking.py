@@ -135,6 +135,11 @@ def actions_hash(actions: Sequence[Action], value: Any) -> str:
     return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
+def same_json(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON; to Python 1, 1.0 and True are equal, and to a tool they aren't."""
+    return orjson.dumps(one, option=orjson.OPT_SORT_KEYS) == orjson.dumps(other, option=orjson.OPT_SORT_KEYS)
+
+
 def approval_id(thread_id: str, interrupt_id: str, value: Any) -> str:
     """`{thread_id}.{32 hex}`: the same for the same question in the same place, another for other arguments."""
     told = [interrupt_id, value]

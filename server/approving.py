@@ -26,7 +26,7 @@ from motet.graphs import ambiguous
 from motet.graphs.questions import digest, read, told
 from motet.graphs.tools_of import with_schemas
 from motet.memory.approvals import Approval, Approvals
-from motet.memory.asking import Action, Asked
+from motet.memory.asking import Action, Asked, Decided, same_json
 from motet.memory.ports import Claimed, Json, WaitingInterrupt
 from motet.observability.trajectory.redact import redacted, without_secrets
 
@@ -38,8 +38,8 @@ _LONGEST = 2_000
 class _Expected:
     """A call that a person approved."""
 
-    approval_ids: Sequence[str]
-    """Its own, and those of earlier approvals of the same call that was in doubt."""
+    places: Sequence[tuple[str, int]]
+    """Approval and number of the action: its own, and those of earlier approvals of the same call, left in doubt."""
     tool: str
     arguments: Json
     tool_call_id: str
@@ -94,18 +94,23 @@ class Approving(GraphCallbackHandler):
         self._loop = asyncio.get_running_loop()
 
     async def begin(self) -> None:
-        """Learn which calls were approved. One round trip where the run answers a question, none elsewhere."""
+        """Learn which calls were approved. Two round trips where the run answers a question, none elsewhere."""
         decided = {one.approval_id: one for one in self._claimed.request.decided if one.state == "decided"}
         if not decided:
             return
-        known = await self._approvals.of_thread(self._claimed.claim.thread_id)
-        for approval in known:
-            if (answer := decided.get(approval.approval_id)) is None:
-                continue
-            for action, decision in zip(approval.asked.actions, answer.decisions, strict=False):
-                doubted = [one.approval_id for one in known if one != approval and _is_in_doubt(one, action)]
+        doubts = await self._approvals.in_doubt(self._claimed.claim.thread_id)
+        for approval in await self._approvals.several([one for one in decided if one]):
+            answer = decided[approval.approval_id]
+            for at, (action, decision) in enumerate(zip(approval.asked.actions, answer.decisions, strict=False)):
+                doubted = [place for one in doubts if one != approval for place in _doubted(one, action)]
                 if decision["type"] in {"approve", "edit"} or (doubted and decision["type"] == "respond"):
-                    self._expected.append(_expected([approval.approval_id, *doubted], action, decision))
+                    self._expected.append(_expected([(approval.approval_id, at), *doubted], action, decision))
+
+    async def void(self, changed: Sequence[Decided]) -> None:
+        """Record of decisions that nothing is done by them: what they were on isn't what waits."""
+        for one in changed:
+            outcome = _outcome("void", "", "what waited had changed before it was acted on: look again")
+            await self._recorded([(one.approval_id, 0)], outcome)
 
     def on_interrupt(self, event: GraphInterruptEvent) -> None:
         """LangGraph's callback: the root graph stopped."""
@@ -154,7 +159,7 @@ class Approving(GraphCallbackHandler):
             self._made += _made(message, graph)
         for task in snapshot.tasks:
             if isinstance(task.state, StateSnapshot):
-                self.recall(task.state, task.state.config["configurable"]["checkpoint_ns"])
+                self.recall(task.state, task.state.config.get("configurable", {}).get("checkpoint_ns", ""))
 
     async def tool(self, call: ToolCall, proceed: ToolNext) -> object:
         """Record what comes of an approved call."""
@@ -184,6 +189,8 @@ class Approving(GraphCallbackHandler):
         actions, words = self._with_calls(with_schemas(actions, tools), graph)
         rejectable = bool(actions) and all("reject" in action.allowed for action in actions)
         beside = told(one.value)
+        # Nobody's silence says whether something happened.
+        default_s = None if ambiguous.is_doubt(one.value) else self._deadline_s
         return Asked(
             interrupt_id=one.interrupt_id,
             thread_id=request.thread_id,
@@ -200,7 +207,7 @@ class Approving(GraphCallbackHandler):
             arguments_sha256=digest(one.value, actions),
             why=beside.why or words,
             evidence=beside.evidence,
-            deadline_s=(beside.deadline_s or self._deadline_s) if rejectable else None,
+            deadline_s=(beside.deadline_s or default_s) if rejectable else None,
             carried={
                 name: payload[name]
                 for name in ("config", "context", "stream_mode", "modes", "stream_subgraphs")
@@ -222,15 +229,7 @@ class Approving(GraphCallbackHandler):
     async def _came(self, call: ToolCall, expected: _Expected, status: str, result: object) -> None:
         """Record it before the call's own checkpoint, so that a crash after that loses nothing."""
         text = result.text if isinstance(result, ToolMessage) else str(result)
-        shown = without_secrets(text)
-        outcome = {
-            "status": status,
-            "tool": expected.tool,
-            "at": datetime.now(UTC).isoformat(),
-            "result": shown[:_LONGEST],
-            "result_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        }
-        recorded = self._recorded(expected.approval_ids, redacted(outcome))
+        recorded = self._recorded(expected.places, _outcome(status, expected.tool, text))
         here = _running_loop()
         if here is self._loop and not call.synchronous:
             await recorded
@@ -241,30 +240,42 @@ class Approving(GraphCallbackHandler):
         elif here is not self._loop:
             await asyncio.wrap_future(future)
 
-    async def _recorded(self, approval_ids: Sequence[str], outcome: Json) -> None:
-        for one in approval_ids:
-            await self._approvals.came_of(self._claimed.claim, one, outcome)
+    async def _recorded(self, places: Sequence[tuple[str, int]], outcome: Json) -> None:
+        for approval_id, at in places:
+            await self._approvals.came_of(self._claimed.claim, approval_id, {**outcome, "action": at})
 
 
-def _expected(approval_ids: Sequence[str], action: Action, decision: Json) -> _Expected:
+def _outcome(status: str, tool: str, text: str) -> Json:
+    told = {
+        "status": status,
+        "tool": tool,
+        "at": datetime.now(UTC).isoformat(),
+        "result": without_secrets(text)[:_LONGEST],
+        "result_sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+    return redacted(told)
+
+
+def _expected(places: Sequence[tuple[str, int]], action: Action, decision: Json) -> _Expected:
     edited = decision.get("arguments") if decision["type"] == "edit" else None
     return _Expected(
-        approval_ids=tuple(approval_ids),
+        places=tuple(places),
         tool=action.tool,
         arguments=action.arguments if edited is None else edited,
         tool_call_id=action.tool_call_id,
     )
 
 
-def _is_in_doubt(approval: Approval, action: Action) -> bool:
-    """Whether the approval is of the same call, and nobody knew whether that took effect."""
-    if approval.outcome is None or approval.outcome["status"] != "ambiguous" or not action.tool_call_id:
-        return False
-    return any(
-        one.tool_call_id == action.tool_call_id
-        or (not one.tool_call_id and one.tool == action.tool and one.arguments == action.arguments)
-        for one in approval.asked.actions
-    )
+def _doubted(approval: Approval, action: Action) -> Sequence[tuple[str, int]]:
+    """The actions of an approval in doubt that are the same call."""
+    if not action.tool_call_id:
+        return ()
+    return [
+        (approval.approval_id, at)
+        for at, one in enumerate(approval.asked.actions)
+        if one.tool_call_id == action.tool_call_id
+        or (not one.tool_call_id and one.tool == action.tool and same_json(one.arguments, action.arguments))
+    ]
 
 
 def _left_as(error: BaseException) -> str | None:

@@ -24,6 +24,7 @@ from motet.graphs.outgoing import Outgoing
 from motet.graphs.registry import Graph
 from motet.graphs.runtime import RunPlan, snapshot_of, stopped_early, stream, waiting_in
 from motet.graphs.shapes import Shown
+from motet.memory.asking import approval_id
 from motet.memory.ports import CancelAction, Claim, Claimed, Ending, Json, TerminalStatus
 from motet.observability import langsmith, names
 from motet.observability.masking import SecretMask
@@ -211,6 +212,8 @@ class Attempt:
             saver = services.checkpoints.for_claim(self.claim, new=request.temporary and self.claim.attempt == 1)
             with contained():
                 async with services.graphs.open(request.graph_id, plan.config(), checkpointer=saver) as graph:
+                    if (changed := await self._changed(graph, plan)) is not None:
+                        return changed
                     with intercepted([SecretMask(), self._recorder, self._budget, self._approving, ledger]):
                         asked = await _told(graph, plan, events)
                     return await self._left(graph, plan, asked=asked)
@@ -246,6 +249,20 @@ class Attempt:
         if any(points) and await stopped_early(graph, plan.thread_id):
             return Ending(status="interrupted")
         return Ending(status="success")
+
+    async def _changed(self, graph: Graph, plan: RunPlan) -> Ending | None:
+        """How the run ends that answers what waits no more as it was seen: it asks again. One round trip."""
+        decided = {one.interrupt_id: one for one in self._claimed.request.decided if one.approval_id}
+        if not decided:
+            return None
+        waits = waiting_in(await snapshot_of(graph, plan.thread_id))
+        seen = [(one, decided[one.interrupt_id]) for one in waits if one.interrupt_id in decided]
+        changed = [by for one, by in seen if approval_id(plan.thread_id, one.interrupt_id, one.value) != by.approval_id]
+        if not changed:
+            return None
+        await self._approving.void(changed)
+        tools = self._services.graphs.tools(self._claimed.request.graph_id, graph)
+        return Ending(status="interrupted", interrupts=self._approving.asked(waits, tools))
 
     def _overdue(self, plan: RunPlan) -> None:
         """The graph was told that its time is over, and doesn't listen."""

@@ -15,7 +15,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from motet.errors import CallerError, OperatorError, StoreUnavailable
+from motet.errors import AlreadyDecided, CallerError, OperatorError, StoreUnavailable
+from motet.graphs.ambiguous import is_doubt
 from motet.memory.approvals import Approval, Due, Entry, Grant, Journal
 from motet.memory.asking import Decision, Who
 from motet.memory.redis.approvals import Clock
@@ -30,7 +31,7 @@ _AGAIN_S = 30.0
 _FAR_S = 365 * 24 * 3600.0
 """An open approval without a deadline is looked at so rarely; whatever happens to it says so by itself."""
 
-EXPIRED = Who(actor="deadline")
+EXPIRED = Who(actor="deadline", verified_as="motet")
 
 
 class Attending:
@@ -61,6 +62,9 @@ class Attending:
                 await self.once()
             except OperatorError as error:
                 logger.warning("approvals are attended to later: %s", error)
+            except Exception:
+                # Whatever Redis may say: nobody else would attend for this process.
+                logger.exception("approvals could not be attended to")
 
     async def rest(self) -> None:
         """Attend to what this process changed."""
@@ -94,16 +98,21 @@ class Attending:
     async def _settled(self, thread_id: str) -> float | None:
         """Relay, expire and approve; when to look again, None for a thread with nothing open."""
         approvals = self._desk.approvals
+        await self._relay(thread_id)
         waiting = await approvals.open_on(thread_id)
         grants = await approvals.grants(thread_id) if waiting else ()
         for one in waiting:
             await self._settle(one, grants)
+        if waiting:
+            await self._relay(thread_id)  # what was decided just now
+        left = [self._left_s(one) for one in waiting]
+        return min((one if one > 0 else _AGAIN_S for one in left), default=None)
+
+    async def _relay(self, thread_id: str) -> None:
         entries = await self._journal.relay(thread_id)
         ended = {one.approval_id: one for one in entries if one.event in ("decided", "expired", "withdrawn")}
-        for one in await approvals.several(list(ended)):
+        for one in await self._desk.approvals.several(list(ended)):
             self._count(ended[one.approval_id], one)
-        left = [self._left_s(one) for one in waiting]
-        return min((one for one in left if one > 0), default=_FAR_S if waiting else None)
 
     def _count(self, entry: Entry, approval: Approval) -> None:
         decisions: list[dict[str, Any]] = entry.detail.get("decisions") or [{}]
@@ -118,18 +127,22 @@ class Attending:
             reason = f"nobody decided before {approval.deadline_at}"
             await self._decided(approval, rejection(approval.asked, reason), who=EXPIRED, reason=reason)
             return
-        actions = approval.asked.actions
+        actions = () if is_doubt(approval.asked.value) else approval.asked.actions
         covering = [next((one for one in grants if one.covers(act.tool, act.arguments)), None) for act in actions]
         if covering and all(covering):
             names = ", ".join(dict.fromkeys(f"grant {one.grant_id} of {one.by.actor}" for one in covering if one))
-            await self._decided(approval, [Decision(type="approve") for _ in actions], who=Who(actor=names))
+            await self._decided(
+                approval, [Decision(type="approve") for _ in actions], who=Who(actor=names, verified_as="motet")
+            )
 
     async def _decided(self, approval: Approval, given: Sequence[Decision], *, who: Who, reason: str = "") -> None:
         state = "expired" if reason else "decided"
         try:
             await decide(self._desk, approval.approval_id, given, who=who, state=state, reason=reason)
+        except AlreadyDecided:
+            return  # somebody was quicker
         except CallerError as error:
-            logger.info("approval %s: %s", approval.approval_id, error)  # somebody was quicker
+            logger.warning("approval %s can't be %s: %s", approval.approval_id, state, error)
 
     def _left_s(self, approval: Approval) -> float:
         """Seconds until nobody's answer counts as a rejection."""

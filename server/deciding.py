@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -11,8 +10,9 @@ from langchain_core.utils.uuid import uuid7
 
 from motet.errors import AlreadyDecided, ArgumentsChanged, InvalidInput, NoWaitingInterrupt, ThreadWaits
 from motet.graphs import answers
+from motet.graphs.ambiguous import is_doubt
 from motet.memory.approvals import Approval, Approvals
-from motet.memory.asking import Answer, Asked, Decided, Decision, Scope, Who
+from motet.memory.asking import Answer, Asked, Decided, Decision, Scope, Who, same_json
 from motet.memory.ports import Json, Run, RunRequest, Threads, WaitingInterrupt
 from motet.observability.spans import current_traceparent
 
@@ -91,9 +91,10 @@ async def decide(
 async def withdraw(desk: Desk, waiting: Sequence[WaitingInterrupt], *, who: Who, reason: str) -> None:
     """Reject all that waits on a thread, for another input's sake: the agent hears it, and its history stays whole.
 
-    Whatever somebody decides meanwhile stands. Two round trips.
+    Two round trips.
 
     Raises:
+        NoWaitingInterrupt: somebody decided one of them meanwhile; nothing is withdrawn.
         ThreadWaits: one of the questions can't be rejected; nothing is withdrawn.
     """
     thread_id = waiting[0].approval_id.rpartition(".")[0]
@@ -105,8 +106,7 @@ async def withdraw(desk: Desk, waiting: Sequence[WaitingInterrupt], *, who: Who,
     records = [
         decided(one, answer, who, state="withdrawn", reason=reason) for one, answer in zip(recorded, given, strict=True)
     ]
-    with suppress(NoWaitingInterrupt):
-        await desk.create(_resuming(asked[0], given, records))
+    await desk.create(_resuming(asked[0], given, records))
 
 
 def is_rejectable(asked: Asked) -> bool:
@@ -201,13 +201,13 @@ def _check_seen(approval: Approval, seen: str) -> None:
 def _check_scope(asked: Asked, answer: Answer, scope: Scope | None) -> None:
     if scope is None:
         return
-    if [one.type for one in answer.decisions] != ["approve"]:
+    if is_doubt(asked.value) or [one.type for one in answer.decisions] != ["approve"]:
         raise InvalidInput("scope", scope.text, "beside one approval as it is: it says what is approved from now on")
     [action] = asked.actions
     if scope.tool != action.tool:
         raise InvalidInput("scope.tool", scope.tool, action.tool)
     for name, value in scope.arguments.items():
-        if name not in action.arguments or action.arguments[name] != value:
+        if name not in action.arguments or not same_json(action.arguments[name], value):
             allowed = f"what this call has: {action.arguments.get(name)!r}"
             raise InvalidInput(f"scope.arguments.{name}", value, allowed)
 

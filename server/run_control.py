@@ -11,6 +11,7 @@ import orjson
 from langchain_core.utils.uuid import uuid7
 
 from motet.errors import InvalidInput, NotFound, RunActive, ThreadWaits
+from motet.memory.asking import Who
 from motet.memory.ports import END, CancelAction, Json, Run, RunRequest, StoredEvent, Thread
 from motet.memory.redis.inspection import RunState, ThreadState
 from motet.server.operating import Operating
@@ -67,7 +68,9 @@ async def retry(here: Operating, thread_id: str, run_id: str) -> Run:
     thread_state, state = await _state(here, thread_id, run_id)
     _check(old, state, thread_state)
     new_id = str(uuid7())
-    request = replace(old.request, run_id=new_id, retry_of=run_id, multitask="enqueue", traceparent="")
+    operator = Who(actor="motet runs retry", verified_as="motet")
+    decided = [replace(one, who=operator, reason=f"retry of run {run_id}") for one in old.request.decided]
+    request = replace(old.request, run_id=new_id, retry_of=run_id, multitask="enqueue", traceparent="", decided=decided)
     if request.temporary:
         return (await here.runs.create(replace(request, thread_id=new_id), new_thread={})).run
     request = replace(request, answers=_answers(request, await here.threads.get(thread_id)))

@@ -37,7 +37,9 @@ async def accept(thread_id: str, body: RunCreate, services: Services, who: Who) 
         await _check_checkpoint(services, thread, thread_id, at)
     waiting = () if thread is None else thread.interrupts
     try:
-        given = await _answers(thread_id, waiting, body, services)
+        known = await services.approvals.recorded(thread_id, waiting) if body.command is not None else waiting
+        given = _answers(thread_id, known, body)
+        _check_place(known, given, assistant, at)
         decisions = _decisions(waiting, given, body, who)
         answers = None if given is None else {one.interrupt_id: one.native for one in given}
         on_waiting = services.settings.on_waiting
@@ -132,13 +134,24 @@ async def _check_checkpoint(services: Services, thread: Thread | None, thread_id
     await thread_state.snapshot(services, thread, at)
 
 
-async def _answers(
-    thread_id: str, waiting: Sequence[WaitingInterrupt], body: RunCreate, services: Services
-) -> list[Answer] | None:
+def _answers(thread_id: str, known: Sequence[WaitingInterrupt], body: RunCreate) -> list[Answer] | None:
     """The answers, all of them checked, or None for a run that answers nothing."""
     if body.command is None or body.command.resume is None:
         return None
-    return answers_in(thread_id, body.command.resume, await services.approvals.recorded(thread_id, waiting))
+    return answers_in(thread_id, body.command.resume, known)
+
+
+def _check_place(
+    known: Sequence[WaitingInterrupt], given: Sequence[Answer] | None, assistant: Assistant, at: CheckpointRef
+) -> None:
+    """An answer is worked by the graph that asked, where it stopped; anywhere else it would be used up for nothing."""
+    meant = {one.interrupt_id for one in given or ()}
+    for asked in [one.asked for one in known if one.asked is not None and one.interrupt_id in meant]:
+        if asked.graph_id and asked.graph_id != assistant.graph_id:
+            raise InvalidInput("assistant_id", assistant.graph_id, f"{asked.graph_id}, which asked")
+        if at is not NEWEST and at.checkpoint_id != asked.checkpoint_id:
+            allowed = f"none, or {asked.checkpoint_id}, where the question waits"
+            raise InvalidInput("checkpoint.checkpoint_id", at.checkpoint_id, allowed)
 
 
 def _decisions(
@@ -157,8 +170,8 @@ def _decisions(
 
 async def _refusal(thread_id: str, services: Services, error: NoWaitingInterrupt) -> Conflict:
     """Who decided what an answer names in vain, where somebody did."""
-    for one in reversed(await services.approvals.of_thread(thread_id)):
-        if one.state != "open" and (not error.named or {one.asked.interrupt_id, one.approval_id} & {*error.named}):
+    for one in await services.approvals.named(thread_id, error.named):
+        if one.state != "open":
             return over(one)
     return error
 

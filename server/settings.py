@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     approval_shape: Literal["hitl", "legacy", "raw"] = "hitl"
     """How clients are shown a question about one tool call: as LangChain's HITLRequest, as the older HumanInterrupt, or
     as the graph put it. Answers are taken in all of these."""
-    approval_deadline_seconds: Positive | None = None
+    approval_deadline_seconds: Annotated[float, Field(gt=0, le=315_360_000)] | None = None
     """Nobody's answer counts as a rejection after so long, unless the question says; unset: it waits for ever."""
     on_waiting: Literal["refuse", "queue", "withdraw"] = "refuse"
     """What becomes of a plain input on a thread that waits for a person. queue: it is worked after the answer.

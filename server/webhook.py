@@ -35,7 +35,7 @@ EVENTS = frozenset({"opened", "decided", "expired", "reopened", "withdrawn", "ra
 """What is told; who saw an approval, and what is granted beforehand, is nobody's business outside."""
 
 DETAILS = frozenset(
-    {"tool", "tools", "arguments_sha256", "result_sha256", "decisions", "type", "status", "reason", "deadline_at"}
+    {"tool", "tools", "arguments_sha256", "result_sha256", "decisions", "type", "status", "reason", "deadline_s"}
 )
 """What of an entry's detail is told."""
 

@@ -86,18 +86,14 @@ class Question:
     arguments: Mapping[str, Any]
     """Exactly those that it would be called with."""
     started: Ambiguous
-    claim: Claim
-    """Who asks."""
     call_id: str = ""
     """The model's id of the call; empty for a call that no model made."""
 
     @property
     def known(self) -> str:
-        """When and by whom it was started, as a phrase."""
-        began, now = self.started, self.claim
-        who = "this attempt" if began.epoch == now.epoch else f"attempt {began.attempt}"
-        run = "this run" if began.run_id == now.run_id else f"run {began.run_id}"
-        return f"at {began.started_at} by {who} at {run} (epoch {began.epoch})"
+        """When and by whom it was started, as a phrase; the same whoever asks, or it would be another question."""
+        began = self.started
+        return f"at {began.started_at} by attempt {began.attempt} at run {began.run_id} (epoch {began.epoch})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,9 +192,7 @@ class Ledger:
 
     async def _settled(self, call: ToolCall, key: EffectKey, declared: Effects, doubt: Ambiguous) -> object:
         """What is known of an ambiguous call once somebody decided on it."""
-        question = Question(
-            tool=call.tool, arguments=call.arguments, started=doubt, claim=self._claim, call_id=call.call_id or ""
-        )
+        question = Question(tool=call.tool, arguments=call.arguments, started=doubt, call_id=call.call_id or "")
         logger.warning("%s was started %s, and it isn't known whether it took effect", call.tool, question.known)
         if declared.ambiguous == "fail":
             raise EffectUnknown(call.tool, started=question.known)

@@ -11,6 +11,11 @@ import orjson
 from motet.memory.approvals import Approval, ApprovalState, Grant
 from motet.memory.asking import Action, Asked, Decided, Scope, Who
 
+LENGTH = 32
+"""Digits by which an approval's fields begin; the rest of its id is its thread's."""
+
+_WORSE = ("done", "failed", "void", "ambiguous")
+
 _CHANGING = ("created_us", "deadline_ms", "state", "changed_us", "by", "decisions", "run", "reason", "outcome")
 
 
@@ -35,13 +40,21 @@ def approval_of(thread_id: str, approval: str, told: Sequence[bytes | None]) -> 
         decisions=tuple(orjson.loads(decisions)) if decisions else (),
         run_id=run.decode(),
         reason=reason.decode(),
-        outcome=orjson.loads(outcome) if outcome else None,
+        outcome=_outcome(orjson.loads(outcome)) if outcome else None,
     )
+
+
+def _outcome(calls: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """What came of one action, or of several together."""
+    if len(calls) < 2:  # noqa: PLR2004 - several
+        return {name: value for name, value in calls[0].items() if name != "action"} if calls else None
+    worst = max(calls, key=lambda one: _WORSE.index(one["status"]))
+    return {"status": worst["status"], "calls": sorted(calls, key=lambda one: one["action"])}
 
 
 def approvals_of(thread_id: str, fields: Mapping[bytes, bytes]) -> list[Approval]:
     """All approvals in a thread's hash, the oldest first."""
-    ids = [name.decode() for name in fields if b":" not in name and name != b"n"]
+    ids = [name.decode() for name in fields if len(name) == LENGTH]
     found = [approval_of(thread_id, one, [fields.get(name.encode()) for name in fields_of(one)]) for one in ids]
     return sorted(found, key=lambda one: (one.created_at, one.approval_id))
 

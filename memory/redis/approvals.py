@@ -22,10 +22,10 @@ from motet.errors import NotFound, StaleClaim
 from motet.memory.approvals import Approval, ApprovalState, Due, Grant
 from motet.memory.asking import Who
 from motet.memory.ports import Claim, Json, WaitingInterrupt
-from motet.memory.redis.approval_records import approval_of, approvals_of, asked_of, fields_of, grant_of
+from motet.memory.redis.approval_records import LENGTH, approval_of, approvals_of, asked_of, fields_of, grant_of
 from motet.memory.redis.client import answering
 from motet.memory.redis.keys import Keys
-from motet.memory.redis.opening_approvals import LENGTH, Clock, hint
+from motet.memory.redis.opening_approvals import Clock, hint
 from motet.memory.redis.records import interrupts_of
 from motet.memory.redis.scripts import Scripts
 
@@ -67,6 +67,20 @@ class RedisApprovals:
                 told = await pipe.execute()
         return [approval_of(*one, fields) for one, fields in zip(ids, told, strict=True) if fields[0] is not None]
 
+    async def in_doubt(self, thread_id: str) -> list[Approval]:
+        """See `Approvals.in_doubt`."""
+        with answering(self._client):
+            told: Any = await self._client.hget(self._keys.approvals(thread_id), "doubts")
+        return await self.several([f"{thread_id}.{one}" for one in (told or b"").decode().split()])
+
+    async def named(self, thread_id: str, ids: Sequence[str]) -> list[Approval]:
+        """See `Approvals.named`."""
+        fields = [f"of:{one.rpartition('.')[2]}" for one in ids] or ["last"]
+        with answering(self._client):
+            told: Any = await self._client.hmget(self._keys.approvals(thread_id), fields)
+        found = [one.decode() for one in told if one] + [one.rpartition(".")[2] for one in ids]
+        return await self.several([f"{thread_id}.{one}" for one in dict.fromkeys(found)])
+
     async def open_on(self, thread_id: str) -> list[Approval]:
         """See `Approvals.open_on`."""
         with answering(self._client):
@@ -98,10 +112,11 @@ class RedisApprovals:
         state: ApprovalState | None = None,
         tool: str | None = None,
         assistant_id: str | None = None,
+        beginning: str = "",
         limit: int,
         offset: int = 0,
     ) -> list[Approval]:
-        """See `Approvals.page`. Two round trips for each 200 approvals that are looked at."""
+        """See `Approvals.page`. Two round trips for each 200 approvals that are looked at; one if none begins so."""
 
         def fits(one: Approval) -> bool:
             return (
@@ -112,7 +127,7 @@ class RedisApprovals:
 
         index = self._keys.open() if state == "open" else self._keys.approvals_of_all()
         with answering(self._client):
-            return await self._newest(index, fits, offset, limit)
+            return await self._newest(index, beginning, fits, offset + limit, offset)
 
     async def standing(self) -> tuple[int, float]:
         """See `Approvals.standing`."""
@@ -138,7 +153,8 @@ class RedisApprovals:
         thread_id, approval = split(approval_id)
         detail = {name: value for name, value in outcome.items() if name in {"status", "tool", "result_sha256"}}
         keys = [self._keys.approvals(thread_id), self._keys.journal(thread_id), self._keys.epoch(thread_id)]
-        args = [claim.epoch, approval, claim.run_id, orjson.dumps(outcome), orjson.dumps(detail)]
+        doubtful = "1" if outcome["status"] == "ambiguous" else ""
+        args = [claim.epoch, approval, claim.run_id, orjson.dumps(outcome), orjson.dumps(detail), doubtful]
         with answering(self._client):
             _, told = await self._scripts.together(
                 [hint(self._keys, thread_id, clock=self._clock), ("approval_outcome", keys, args)]
@@ -178,15 +194,26 @@ class RedisApprovals:
         with answering(self._client):
             await self._scripts.run("approval_attended", keys=[self._keys.attention()], args=args)
 
-    async def _newest(self, index: str, fits: Callable[[Approval], bool], offset: int, limit: int) -> list[Approval]:
+    async def _newest(
+        self, index: str, beginning: str, fits: Callable[[Approval], bool], end: int, offset: int
+    ) -> list[Approval]:
         found: list[Approval] = []
         for at in itertools.count(0, _AT_ONCE):
             names: Any = await self._client.zrevrange(index, at, at + _AT_ONCE - 1)
-            there = await self.several([name.decode() for name in names])
+            there = await self.several([name.decode() for name in names if begins(name.decode(), beginning)])
             found += [one for one in there if fits(one)]
-            if len(names) < _AT_ONCE or len(found) >= offset + limit:
+            if len(names) < _AT_ONCE or len(found) >= end:
                 break
-        return found[offset : offset + limit]
+        return found[offset:end]
+
+
+def begins(approval_id: str, wanted: str) -> bool:
+    """Whether `wanted` begins the id or its second part; `a1b2.c3d4` begins both parts."""
+    thread, _, digest = approval_id.partition(".")
+    first, dot, second = wanted.partition(".")
+    if dot:
+        return thread.startswith(first) and digest.startswith(second)
+    return thread.startswith(wanted) or digest.startswith(wanted)
 
 
 def split(approval_id: str) -> tuple[str, str]:

@@ -11,13 +11,11 @@ import orjson
 
 from motet.memory.asking import Asked, Decided, actions_hash, approval_id
 from motet.memory.ports import Json, RunRequest, WaitingInterrupt
+from motet.memory.redis.approval_records import LENGTH
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.records import to_json
 from motet.memory.redis.scripts import Argument, Call
 from motet.observability.trajectory.redact import redacted, without_secrets
-
-LENGTH = 32
-"""Digits by which an approval's fields begin; the rest of its id is its thread's."""
 
 RECENT = 10_000
 """So many of the newest approvals can be listed, besides all that are open."""

@@ -119,7 +119,7 @@ class RedisThreads:
         thread_id = held.thread_id
         names = self._keys
         keys = [names.thread(thread_id), names.queue(thread_id), names.epoch(thread_id)]
-        keys += [names.approvals(thread_id), names.journal(thread_id)]
+        keys += [names.approvals(thread_id), names.grants(thread_id), names.journal(thread_id)]
         opened = Opening(thread_id, "", waiting, clock=self._clock)
         with answering(self._client):
             calls = [opened.hint(names), ("thread_settle", keys, [held.epoch, opened.entries])]
@@ -135,7 +135,8 @@ class RedisThreads:
         self, thread_id: str, first: Sequence[Argument], further: dict[str, Argument], opened: Opening | None = None
     ) -> Any:
         flat = [part for field in further.items() for part in field]
-        keys = [self._keys.thread(thread_id), self._keys.approvals(thread_id), self._keys.journal(thread_id)]
+        names = self._keys
+        keys = [names.thread(thread_id), names.approvals(thread_id), names.grants(thread_id), names.journal(thread_id)]
         calls: list[Call] = [] if opened is None else [opened.hint(self._keys)]
         calls.append(("thread_create", keys, [*first, len(THREAD_FIELDS), *THREAD_FIELDS, *flat]))
         with answering(self._client):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from motet.memory.approvals import Approval, ApprovalState, Grant
 from motet.memory.asking import Decision, DecisionType, Scope
+from motet.server.carried import check_json
 from motet.server.changes import streamed_changes
 from motet.server.deciding import FreeAnswer, Given, decide
 from motet.server.deps import Actor, Authorised, Wired
@@ -33,6 +34,8 @@ class ApprovalQuery(BaseModel):
     tool: str | None = None
     thread_id: UUID | None = None
     assistant_id: str | None = None
+    beginning: Annotated[str, Field(pattern=r"^[0-9A-Za-z.-]*$", max_length=80)] = ""
+    """How the id begins, or its second part; `a1b2.c3d4` begins both parts."""
     limit: Annotated[int, Field(ge=1, le=1_000)] = 50
     offset: Annotated[int, Field(ge=0)] = 0
 
@@ -76,7 +79,7 @@ class DecisionBody(BaseModel):
     type: DecisionType | None = None
     arguments: dict[str, JsonValue] | None = None
     message: Text | None = None
-    decisions: Annotated[list[One], Field(min_length=1, max_length=100)] | None = None
+    decisions: Annotated[list[One], Field(min_length=1, max_length=1_000)] | None = None
     answer: JsonValue = None
     arguments_sha256: Sha256
     """`asked.arguments_sha256` of the approval as it was shown: a decision on anything else is refused."""
@@ -87,6 +90,9 @@ class DecisionBody(BaseModel):
         ways = [name for name in ("type", "decisions", "answer") if name in self.model_fields_set]
         if len(ways) != 1:
             raise ValueError("one of type, decisions and answer says what is decided")
+        beside = {"arguments", "message"} & self.model_fields_set
+        if beside and ways != ["type"]:
+            raise ValueError(f"{min(beside)} stands beside type, or in one of the decisions")
         if self.type is not None:
             One(type=self.type, arguments=self.arguments, message=self.message)
         return self
@@ -109,7 +115,12 @@ async def page(services: Wired, asked: Annotated[ApprovalQuery, Query()]) -> lis
         found = [one for one in await services.approvals.of_thread(str(asked.thread_id)) if _fits(one, asked)]
         return [shown(one) for one in found[::-1][asked.offset : asked.offset + asked.limit]]
     found = await services.approvals.page(
-        state=asked.state, tool=asked.tool, assistant_id=asked.assistant_id, limit=asked.limit, offset=asked.offset
+        state=asked.state,
+        tool=asked.tool,
+        assistant_id=asked.assistant_id,
+        beginning=asked.beginning,
+        limit=asked.limit,
+        offset=asked.offset,
     )
     return [shown(one) for one in found]
 
@@ -133,6 +144,8 @@ async def get(approval_id: str, services: Wired, actor: Actor) -> dict[str, Any]
 @router.post("/approvals/{approval_id}/decision")
 async def decision(approval_id: str, body: DecisionBody, services: Wired, actor: Actor) -> dict[str, Any]:
     """Decide. The answer is the approval afterwards; the same decision again changes nothing."""
+    for name, value in body:
+        check_json(name, value)
     approval = await services.approvals.get(approval_id)
     scope = None
     if body.scope is not None:

@@ -224,16 +224,17 @@ def _came_of(approval: Json) -> Iterator[RenderableType]:
             yield _indented(text_lines(decision["message"]))
         if decision.get("arguments") is not None and action is not None:
             yield Padding(diff(action["arguments"], decision["arguments"]), (0, 0, 0, 2))
-    if outcome := approval["outcome"]:
-        status = str(outcome.get("status"))
+    outcome = approval["outcome"] or {}
+    for call in outcome.get("calls") or ([outcome] if outcome else []):
+        status = str(call.get("status"))
         yield Text()
         yield Text.assemble(
             (in_line(status), f"bold {_OUTCOMES.get(status, '')}"),
-            f"  {in_line(str(outcome.get('tool') or ''))}  ",
-            (in_line(str(outcome.get("at") or "")), "bright_black"),
+            f"  {in_line(str(call.get('tool') or ''))}  ",
+            (in_line(str(call.get("at") or "")), "bright_black"),
         )
-        if outcome.get("result") not in (None, ""):
-            result = outcome["result"]
+        if call.get("result") not in (None, ""):
+            result = call["result"]
             yield _indented(text_lines(result) if isinstance(result, str) else _json_lines(result))
 
 

@@ -16,6 +16,7 @@ from motet.errors import InvalidConfig, NotFound, ServerRefused, ServerUnavailab
 
 Json = Mapping[str, Any]
 
+_ID_LIKE = re.compile(r"[0-9a-z.-]{1,80}")
 _WHOLE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9a-f]{32}")
 _TIMEOUT_S = 30.0
 _SILENT_S = 60.0
@@ -24,7 +25,7 @@ _SILENT_S = 60.0
 _PAUSES_S = (0.5, 5.0)
 """First and longest pause before a lost stream is asked for again."""
 
-_PAGE, _MOST = 200, 10_000
+_PAGE = 200
 _LISTED = 8
 """Ids that are named when several begin alike."""
 
@@ -51,7 +52,7 @@ class Inbox:
         await self._client.aclose()
 
     async def page(self, *, limit: int, offset: int = 0, **filters: str | None) -> Sequence[Json]:
-        """Approvals that fit the filters (`state`, `tool`, `thread_id`, `assistant_id`), newest first."""
+        """Approvals that fit the filters (`state`, `tool`, `thread_id`, `assistant_id`, `beginning`), newest first."""
         given = {name: value for name, value in filters.items() if value is not None}
         return await self._get("/approvals", {**given, "limit": limit, "offset": offset})
 
@@ -81,9 +82,8 @@ class Inbox:
         wanted = told.strip().rstrip("…").lower()
         if not wanted:
             raise InvalidConfig("ID", "give an id, or how it begins")
-        for state in ("open", None):
-            found = [one async for one in self._all(state) if _begins(one["approval_id"], wanted)]
-            if found:
+        for state in ("open", None) if _ID_LIKE.fullmatch(wanted) else ():
+            if found := await self.page(limit=_PAGE, state=state, beginning=wanted):
                 return found
         raise NotFound("approval", wanted)
 
@@ -158,14 +158,6 @@ class Inbox:
                         raise ServerUnavailable(self.url, str(told.get("message")))
                     yield told
 
-    async def _all(self, state: str | None) -> AsyncGenerator[Json]:
-        for offset in range(0, _MOST, _PAGE):
-            page = await self.page(limit=_PAGE, offset=offset, state=state)
-            for one in page:
-                yield one
-            if len(page) < _PAGE:
-                return
-
     async def _get(self, path: str, query: Mapping[str, str | int] | None = None) -> Any:
         return await self._ask("GET", path, params=query)
 
@@ -197,15 +189,6 @@ def only(field: str, told: str, found: Sequence[str]) -> str:
     raise InvalidConfig(
         field, f"{shortened(told)} begins {len(found)} ids, give more of it: {', '.join(found[:_LISTED])}{more}"
     )
-
-
-def _begins(approval_id: str, wanted: str) -> bool:
-    """Whether `wanted` begins the id or its second part; `a1b2.c3d4` begins both parts."""
-    thread, _, digest = approval_id.partition(".")
-    first, dot, second = wanted.partition(".")
-    if dot:
-        return thread.startswith(first) and digest.startswith(second)
-    return thread.startswith(wanted) or digest.startswith(wanted)
 
 
 def _refuse(response: httpx.Response) -> None:

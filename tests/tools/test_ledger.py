@@ -158,7 +158,7 @@ async def test_a_tool_may_be_declared_to_fail_in_doubt(office: Office, crash: st
     with suppress(Crash, StaleClaim):
         await office.attempt(graph, asked("hello"))
 
-    with pytest.raises(EffectUnknown, match=r"send: this call was started at \S+ by attempt 1 at this run \(epoch"):
+    with pytest.raises(EffectUnknown, match=r"send: this call was started at \S+ by attempt 1 at run \S+ \(epoch"):
         await office.attempt(graph)
     assert letters.sent == ["hi"]
     await office.redis.delete(office.keys.effects(office.thread_id))
@@ -211,7 +211,7 @@ async def test_a_zombie_of_a_real_run_leaves_a_question(office: Office) -> None:
         await work(asked("hello"), await office.claim())
     state = await work(None, heir := await office.claim())
     (question,) = state["__interrupt__"]
-    assert "by attempt 1 at this run" in question.value["action_requests"][0]["description"]
+    assert f"by attempt 1 at run {office.run_id}" in question.value["action_requests"][0]["description"]
     waiting = WaitingInterrupt(interrupt_id=question.id, task_id="", value=question.value)
     (given,) = answers("t", {"decisions": [{"type": "respond", "message": "it arrived"}]}, [waiting])
     state = await work(Command(resume={given.interrupt_id: given.native}), heir)

@@ -43,7 +43,7 @@ async def test_the_question_says_all_that_is_known(office: Office) -> None:
 
     (waiting,) = await office.waiting(graph)
     assert (action(waiting)["name"], action(waiting)["args"]) == ("send", {"text": "hi"})
-    assert "by attempt 1 at this run (epoch 1001)" in action(waiting)["description"]
+    assert f"by attempt 1 at run {office.run_id} (epoch 1001)" in action(waiting)["description"]
     assert f"at {20}" in action(waiting)["description"]
     assert waiting.value["review_configs"] == [
         {"action_name": "send", "allowed_decisions": ["approve", "reject", "respond"]}
@@ -118,7 +118,7 @@ async def test_an_approval_is_for_one_try(office: Office) -> None:
     (second,) = await office.waiting(graph)
     assert letters.sent == ["hi", "hi"]
     assert action(second)["arguments_sha256"] != action(first)["arguments_sha256"]
-    assert "by attempt 3 at this run" in action(second)["description"]
+    assert f"by attempt 3 at run {office.run_id}" in action(second)["description"]
     state = await office.decide(graph, "approve")
     assert (letters.sent, state["messages"][-1].text) == (["hi"] * 3, "Done.")
 
@@ -140,7 +140,7 @@ async def test_a_retry_within_an_attempt_asks_too(office: Office, by: str) -> No
     await office.attempt(graph, asked("hello"))
 
     (waiting,) = await office.waiting(graph)
-    assert "by this attempt at this run" in action(waiting)["description"]
+    assert f"by attempt 1 at run {office.run_id}" in action(waiting)["description"]
     state = await office.decide(graph, "respond", "it arrived")
     assert "it arrived" in [one.text for one in state["messages"]]
     assert letters.sent == ["hi"]

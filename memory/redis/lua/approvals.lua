@@ -1,6 +1,7 @@
 -- What waits on a thread and the approvals that record it, changed together. Entries of a thread's list of interrupts
 -- are {interrupt id, interrupt JSON, approval}; those of a list that comes with a run's end have also {record JSON,
--- deadline in milliseconds or ''}. An approval's fields in the hash begin with its 32 hexadecimal digits.
+-- deadline in milliseconds or '', detail JSON}. An approval's fields in the hash begin with its 32 hexadecimal digits;
+-- `of:` and an interrupt's id leads to the newest about it, `last` to the one decided last, `doubts` to those whose outcome nobody knows.
 
 -- Leave an entry for the tenant's journal. Its number grows for ever: it's at least the time in microseconds.
 -- k: keys approvals, journal   who, detail: JSON or ''
@@ -25,7 +26,8 @@ end
 
 -- From now on `entries` wait, and no others: new ones are opened, others that come back are opened again, and what
 -- waited and isn't among them is withdrawn for `reason`. Changes the approvals only; returns the thread's list as JSON.
--- k: keys approvals, journal   run_id: whose end or acceptance it is   was: the thread's list, JSON
+-- A decision that never was grants nothing, and has no outcome.
+-- k: keys approvals, grants, journal   run_id: whose end or acceptance it is   was: the thread's list, JSON
 local function wait_for(k, now_us, run_id, was, entries, reason)
   if was == '[]' and #entries == 0 then
     return '[]'
@@ -38,12 +40,16 @@ local function wait_for(k, now_us, run_id, was, entries, reason)
     local state = redis.call('HGET', k.approvals, approval .. ':state')
     if not state and entry[4] then
       redis.call('HSET', k.approvals, approval, entry[4], approval .. ':created_us', now_us,
-        approval .. ':deadline_ms', entry[5])
+        approval .. ':deadline_ms', entry[5], 'of:' .. entry[1], approval)
       become(k, now_us, approval, 'open', '', '', '', '')
       note(k, now_us, 'opened', approval, run_id, '', entry[6])
     elseif state and state ~= 'open' then
       become(k, now_us, approval, 'open', '', '', '', '')
+      redis.call('HDEL', k.approvals, approval .. ':outcome')
       note(k, now_us, 'reopened', approval, run_id, '', '')
+      if redis.call('HDEL', k.grants, approval) == 1 then
+        note(k, now_us, 'revoked', approval, run_id, '', '')
+      end
     end
   end
   for _, entry in ipairs(cjson.decode(was)) do

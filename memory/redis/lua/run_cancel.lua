@@ -31,7 +31,7 @@ if over then
     return {'over', status}
   end
   -- Its questions are withdrawn; what it answered itself comes back only if it never happened.
-  wait_for({approvals = KEYS[13], journal = KEYS[15]}, time[1] .. string.format('%06d', time[2]), run_id, of_thread[2],
+  wait_for({approvals = KEYS[13], grants = KEYS[14], journal = KEYS[15]}, time[1] .. string.format('%06d', time[2]), run_id, of_thread[2],
     {}, 'the run was cancelled')
   redis.call('HSET', thread, 'interrupts', '[]')
 end

@@ -15,7 +15,7 @@ for i = 1, math.max(#found, #ARGV - 1) do
   end
 end
 local time = redis.call('TIME')
-wait_for({approvals = KEYS[13], journal = KEYS[4]}, time[1] .. string.format('%06d', time[2]), '',
+wait_for({approvals = KEYS[13], grants = KEYS[14], journal = KEYS[4]}, time[1] .. string.format('%06d', time[2]), '',
   redis.call('HGET', KEYS[1], 'interrupts') or '[]', {}, 'the thread was deleted')
 local wrote = redis.call('SMEMBERS', KEYS[12])
 advance(KEYS[3])

@@ -1,7 +1,7 @@
 --!include epochs
 --!include approvals
 -- Note what waits after a thread's state was changed by hand, and release the next run if nothing does.
--- KEYS: thread, queue, the thread's epoch, its approvals, its journal   ARGV: epoch, interrupts that wait as JSON, see
+-- KEYS: thread, queue, the thread's epoch, its approvals, grants and journal   ARGV: epoch, interrupts that wait as JSON, see
 --       approvals
 -- Returns nil when the epoch is old, else {id of the run that may start now or '', milliseconds now}.
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then
@@ -10,7 +10,7 @@ end
 local time = redis.call('TIME')
 local now_us = time[1] .. string.format('%06d', time[2])
 local was = redis.call('HGET', KEYS[1], 'interrupts') or '[]'
-local waiting = wait_for({approvals = KEYS[4], journal = KEYS[5]}, now_us, '', was, cjson.decode(ARGV[2]),
+local waiting = wait_for({approvals = KEYS[4], grants = KEYS[5], journal = KEYS[6]}, now_us, '', was, cjson.decode(ARGV[2]),
   "the thread's state was changed by hand")
 local released = waiting == '[]' and redis.call('LINDEX', KEYS[2], 0) or ''
 advance(KEYS[3])
