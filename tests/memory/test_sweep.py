@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from tests.memory.life import Life
@@ -177,6 +178,7 @@ async def test_threads_that_nobody_would_attend_to_are_found_again(life: Life) -
     await life.redis.delete(life.keys.attention(), life.keys.rebuilding())
     await life.runs.sweep()
 
-    found = {name.decode() for name in await life.redis.zrange(life.keys.attention(), 0, -1)}
+    named: Any = await life.redis.zrange(life.keys.attention(), 0, -1)
+    found = {name.decode() for name in named}
     assert found == {waiting, deleted}
     assert await RedisJournal(life.redis, life.keys, Scripts(life.redis)).relay(deleted)
