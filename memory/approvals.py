@@ -111,7 +111,7 @@ class Approvals(Protocol):
         ...
 
     async def named(self, thread_id: str, ids: Sequence[str]) -> Sequence[Approval]:
-        """Those meant by ids of interrupts or approvals; without any, the one decided last. Two round trips."""
+        """Those meant by ids of interrupts or approvals; without any, the one that was open last. Two round trips."""
         ...
 
     async def open_on(self, thread_id: str) -> Sequence[Approval]:

@@ -1,7 +1,7 @@
 -- What waits on a thread and the approvals that record it, changed together. Entries of a thread's list of interrupts
 -- are {interrupt id, interrupt JSON, approval}; those of a list that comes with a run's end have also {record JSON,
 -- deadline in milliseconds or '', detail JSON}. An approval's fields in the hash begin with its 32 hexadecimal digits;
--- `of:` and an interrupt's id leads to the newest about it, `last` to the one decided last, `doubts` to those whose outcome nobody knows.
+-- `of:` and an interrupt's id leads to the newest about it, `last` to the one that was open last, `doubts` to those whose outcome nobody knows.
 
 -- Leave an entry for the tenant's journal. Its number grows for ever: it's at least the time in microseconds.
 -- k: keys approvals, journal   who, detail: JSON or ''
@@ -17,6 +17,9 @@ local function become(k, now_us, approval, state, run_id, who, decisions, reason
   redis.call('HSET', k.approvals, approval .. ':state', state, approval .. ':changed_us', now_us,
     approval .. ':by', who, approval .. ':decisions', decisions, approval .. ':run', run_id,
     approval .. ':reason', reason)
+  if state ~= 'open' then
+    redis.call('HSET', k.approvals, 'last', approval)
+  end
 end
 
 -- A list of entries as JSON.

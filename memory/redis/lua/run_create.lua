@@ -114,9 +114,6 @@ if #answered > 0 then
   local answering, taken = state[5] and state[5] ~= '' and cjson.decode(state[5]) or {}, {}
   for i, interrupt in ipairs(answered) do
     taken[i] = interrupt[1]
-    if interrupt[3] then
-      redis.call('HSET', k.approvals, 'last', interrupt[3])
-    end
     local one = told[interrupt[1]]
     if interrupt[3] and one then
       become(k, now_us, interrupt[3], one[2], run_id, one[3], one[4], one[6])
