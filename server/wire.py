@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, cast
 
+import orjson
 from langgraph.types import Interrupt, StateSnapshot
 from pydantic import StringConstraints
 
 from motet.errors import error_on_the_wire
-from motet.graphs.events import jsonable
+from motet.graphs.events import jsonable, to_json
 from motet.graphs.registry import Assistant
 from motet.graphs.shapes import Shown, shown
 from motet.memory.ports import Run, RunRequest, Thread, WaitingInterrupt
@@ -92,12 +93,14 @@ def selected(shape: Wire, names: Sequence[str]) -> Wire:
     return kept
 
 
-def state(snapshot: StateSnapshot, thread_id: str, asks_as: Shown) -> Wire:
-    """A thread's state with the tasks that wait."""
+def state(
+    snapshot: StateSnapshot, thread_id: str, asks_as: Shown, *, told: Callable[[StateSnapshot], Any] | None = None
+) -> Wire:
+    """A thread's state with the tasks that wait; `told` gives its values where they aren't to be looked into."""
     here = _checkpoint(snapshot.config, thread_id)
     parent = _checkpoint(snapshot.parent_config, thread_id)
     return {
-        "values": values(snapshot),
+        "values": (told or values)(snapshot),
         "next": list(snapshot.next),
         "tasks": [
             {
@@ -125,6 +128,11 @@ def state(snapshot: StateSnapshot, thread_id: str, asks_as: Shown) -> Wire:
 def values(snapshot: StateSnapshot) -> Any:
     """The state's values as JSON: an object, or whatever a function of the functional API returned."""
     return jsonable({} if snapshot.values is None else snapshot.values)
+
+
+def written_values(snapshot: StateSnapshot) -> orjson.Fragment:
+    """As `values`, written already: for answers that only `orjson` writes. One pass instead of four."""
+    return orjson.Fragment(to_json({} if snapshot.values is None else snapshot.values))
 
 
 def interrupt(one: Interrupt | WaitingInterrupt, asks_as: Shown) -> Wire:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from motet.memory.approvals import Approval, ApprovalState, Grant
 from motet.memory.asking import Decision, DecisionType, Scope
+from motet.memory.redis.approvals import begins
 from motet.server.carried import check_json
 from motet.server.changes import streamed_changes
 from motet.server.deciding import FreeAnswer, Given, decide
@@ -184,6 +185,7 @@ def _granted(grant: Grant) -> dict[str, Any]:
 def _fits(approval: Approval, asked: ApprovalQuery) -> bool:
     return (
         (asked.state is None or approval.state == asked.state)
+        and begins(approval.approval_id, asked.beginning)
         and (asked.tool is None or any(one.tool == asked.tool for one in approval.asked.actions))
         and (asked.assistant_id is None or asked.assistant_id in {approval.asked.assistant_id, approval.asked.graph_id})
     )

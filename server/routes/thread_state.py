@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+import orjson
+from fastapi import APIRouter, Query, Response
 from langgraph.types import StateSnapshot
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,7 +20,7 @@ from motet.server.thread_state import HistorySearch, StateUpdate
 
 router = APIRouter(prefix="/threads/{thread_id}", dependencies=[Authorised])
 
-Select = list[wire.StateField]
+Select = Sequence[wire.StateField]
 
 
 class StateQuery(BaseModel):
@@ -88,20 +90,28 @@ async def update(thread_id: UUID, body: StateUpdate, services: Wired) -> wire.Wi
 
 
 @router.get("/history")
-async def history(thread_id: UUID, services: Wired, asked: Annotated[HistoryQuery, Query()]) -> list[wire.Wire]:
+async def history(thread_id: UUID, services: Wired, asked: Annotated[HistoryQuery, Query()]) -> Response:
     """The thread's states, newest first."""
     thread = await services.threads.get(str(thread_id))
     before = None if asked.before is None else CheckpointRef(checkpoint_id=asked.before)
     search = HistorySearch(limit=asked.limit, before=before)
-    return [_state(one, thread, services) for one in await thread_state.history(services, thread, search)]
+    return _states(await thread_state.history(services, thread, search), thread, services, ())
 
 
 @router.post("/history")
-async def search(thread_id: UUID, body: History, services: Wired) -> list[wire.Wire]:
+async def search(thread_id: UUID, body: History, services: Wired) -> Response:
     """The thread's states that fit, newest first."""
     thread = await services.threads.get(str(thread_id))
     found = await thread_state.history(services, thread, body)
-    return [wire.selected(_state(one, thread, services), body.select) for one in found]
+    return _states(found, thread, services, body.select)
+
+
+def _states(found: Sequence[StateSnapshot], thread: Thread, services: Services, select: Select) -> Response:
+    """Whole states may be long, and there are many: their values are written once, by nothing but `orjson`."""
+    whole = None if select else wire.written_values
+    shape = services.settings.approval_shape
+    states = [wire.selected(wire.state(one, thread.thread_id, shape, told=whole), select) for one in found]
+    return Response(orjson.dumps(states, option=orjson.OPT_NON_STR_KEYS), media_type="application/json")
 
 
 def _state(found: StateSnapshot, thread: Thread, services: Services) -> wire.Wire:

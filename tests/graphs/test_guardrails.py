@@ -16,7 +16,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 
 from motet.graphs.events import Part, encode
 from motet.graphs.guardrails import Guard
-from motet.graphs.outgoing import LONGEST_HELD, Outgoing
+from motet.graphs.outgoing import LONGEST_HELD, Clean, Outgoing
 from motet.graphs.runtime import RunPlan, stream
 from motet.testing import ScriptedModel, streamed
 
@@ -285,3 +285,30 @@ async def test_a_specialist_made_by_create_agent_keeps_the_same_rules() -> None:
 
     told = [one.content for one in state["messages"]]
     assert told == ["pay", "", MASKED, f"It was {MASKED}, says [REDACTED_EMAIL]"]
+
+
+def test_a_history_is_searched_once_whatever_run_it_is_in() -> None:
+    """What one run found to be clean isn't looked through by the next; a message that changed is."""
+    searched: list[str] = []
+
+    def redact(text: str) -> str:
+        searched.append(text)
+        return text
+
+    clean = Clean()
+    state = {"messages": [AIMessage("long enough to be searched", id="1")]}
+    for _ in range(2):
+        Outgoing(redact, clean).part(Part(mode="values", namespace=(), data=state))
+    assert searched.count("long enough to be searched") == 1
+
+    state["messages"][0].content = "changed in its place"
+    Outgoing(redact, clean).part(Part(mode="values", namespace=(), data=state))
+    assert "changed in its place" in searched
+
+
+def test_what_is_known_to_be_clean_is_bounded() -> None:
+    """The oldest is forgotten, and searched again."""
+    clean = Clean(at_most=2)
+    for text in (b"one", b"two", b"three"):
+        clean.add(text)
+    assert [clean.holds(text) for text in (b"one", b"two", b"three")] == [False, True, True]
