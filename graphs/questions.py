@@ -34,7 +34,7 @@ class Told:
     """The agent's own words. They are a claim, not a fact."""
     evidence: Sequence[Object] = ()
     deadline_s: float | None = None
-    """Seconds, more than none and at most `LONGEST_S`; what asks for longer waits for ever."""
+    """Seconds, more than none and at most `LONGEST_S`; what asks for longer counts as asking for none."""
 
 
 def read(value: Any, response_schema: Object | None) -> tuple[Shape, Sequence[Action]]:

@@ -152,7 +152,8 @@ class Approving(GraphCallbackHandler):
         return result
 
     def recall(self, snapshot: StateSnapshot, graph: str = "") -> None:
-        """Learn from a state and those of its sub-graphs what was said in an attempt before this one."""
+        """Learn from a state and those of its sub-graphs where it stopped, and what was said before this attempt."""
+        self._checkpoint_id = self._checkpoint_id or snapshot.config.get("configurable", {}).get("checkpoint_id", "")
         values: Any = snapshot.values
         messages = cast("dict[str, Any]", values).get("messages") if isinstance(values, dict) else None
         for message in reversed(cast("list[Any]", messages) if isinstance(messages, list) else []):
@@ -160,6 +161,8 @@ class Approving(GraphCallbackHandler):
         for task in snapshot.tasks:
             if isinstance(task.state, StateSnapshot):
                 self.recall(task.state, task.state.config.get("configurable", {}).get("checkpoint_ns", ""))
+            for one in task.interrupts:
+                self._places.setdefault(one.id, f"{graph}|{task.name}:{task.id}".lstrip("|"))
 
     async def tool(self, call: ToolCall, proceed: ToolNext) -> object:
         """Record what comes of an approved call."""

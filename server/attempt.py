@@ -261,6 +261,7 @@ class Attempt:
         if not changed:
             return None
         await self._approving.void(changed)
+        self._approving.recall(await snapshot_of(graph, plan.thread_id, subgraphs=True))
         tools = self._services.graphs.tools(self._claimed.request.graph_id, graph)
         return Ending(status="interrupted", interrupts=self._approving.asked(waits, tools))
 

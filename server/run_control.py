@@ -69,7 +69,7 @@ async def retry(here: Operating, thread_id: str, run_id: str) -> Run:
     _check(old, state, thread_state)
     new_id = str(uuid7())
     operator = Who(actor="motet runs retry", verified_as="motet")
-    decided = [replace(one, who=operator, reason=f"retry of run {run_id}") for one in old.request.decided]
+    decided = [replace(one, who=operator, reason=f"retry of run {run_id}", scope=None) for one in old.request.decided]
     request = replace(old.request, run_id=new_id, retry_of=run_id, multitask="enqueue", traceparent="", decided=decided)
     if request.temporary:
         return (await here.runs.create(replace(request, thread_id=new_id), new_thread={})).run

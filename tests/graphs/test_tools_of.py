@@ -10,7 +10,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, ToolRuntime
 
 from motet.graphs.tools_of import tools_of, with_schemas
-from motet.memory.asking import Action
+from motet.memory.asking import Action, DecisionType
 from motet.testing import ScriptedModel
 
 
@@ -74,16 +74,22 @@ def test_a_name_of_several_tools_stands_for_none() -> None:
 
 
 def test_what_a_question_leaves_out_is_told_by_the_tool() -> None:
-    """The schema without what is injected, and the effect; what the question tells itself stays."""
+    """The schema without what is injected, and the effect.
+
+    Where the arguments may be edited, the tool's schema counts, not the question's: a per-call request's lets unknown
+    arguments pass, which the tool would drop.
+    """
     tools = {one.name: one for one in (made("send", "once"), made("odd", "wild"), made("silent"))}
     own = {"type": "object"}
+    only_said: tuple[DecisionType, ...] = ("approve", "reject")
     asked = [
         Action(tool="send", arguments={}),
         Action(tool="send", arguments={}, arguments_schema=own),
-        Action(tool="send", arguments={}, allowed=("approve", "reject")),
+        Action(tool="send", arguments={}, allowed=only_said),
+        Action(tool="send", arguments={}, allowed=only_said, arguments_schema=own),
         Action(tool="odd", arguments={}),
         Action(tool="silent", arguments={}),
-        Action(tool="unknown", arguments={}),
+        Action(tool="unknown", arguments={}, arguments_schema=own),
     ]
 
     first, *others = with_schemas(asked, tools)
@@ -91,6 +97,6 @@ def test_what_a_question_leaves_out_is_told_by_the_tool() -> None:
     assert first.arguments_schema is not None
     assert list(first.arguments_schema["properties"]) == ["text"]
     assert first.arguments_schema["additionalProperties"] is False
-    assert [one.effect for one in (first, *others)] == ["once", "once", "once", "", "", ""]
-    assert [one.arguments_schema for one in others[:2]] == [own, None]
+    assert [one.effect for one in (first, *others)] == ["once", "once", "once", "once", "", "", ""]
+    assert [one.arguments_schema for one in others[:3]] == [first.arguments_schema, None, own]
     assert others[-1] == asked[-1]

@@ -35,9 +35,9 @@ class Asking:
         return await self.http.post(f"/threads/{thread_id}/runs", json={"assistant_id": graph, **body})
 
     async def ask(
-        self, graph: str, *, thread_id: str = "", say: str = "I was told to.", **calls: Sequence[Json]
+        self, graph: str, *, thread_id: str = "", say: str = "I was told to.", **calls: Sequence[Json] | Json | str
     ) -> str:
-        """Have a graph ask on a thread; `calls` of each of its agents."""
+        """Have a graph ask on a thread; `calls` of each of its agents, or the question of each of its nodes."""
         thread_id = thread_id or await self.thread()
         text = json.dumps({"say": say, **calls})
         body = {"assistant_id": graph, "input": {"messages": [{"role": "user", "content": text}]}}

@@ -29,7 +29,7 @@ end
 
 -- From now on `entries` wait, and no others: new ones are opened, others that come back are opened again, and what
 -- waited and isn't among them is withdrawn for `reason`. Changes the approvals only; returns the thread's list as JSON.
--- A decision that never was grants nothing, and has no outcome.
+-- A decision that never was grants nothing, and has no outcome; what was in doubt by it stays so.
 -- k: keys approvals, grants, journal   run_id: whose end or acceptance it is   was: the thread's list, JSON
 local function wait_for(k, now_us, run_id, was, entries, reason)
   if was == '[]' and #entries == 0 then

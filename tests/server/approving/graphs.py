@@ -108,9 +108,30 @@ async def _legacy(_: State) -> State:
     return {"log": [interrupt([{"action_request": request, "config": config, "description": "Old?"}])[0]]}
 
 
+def _asks(name: str) -> Any:
+    """A node that asks what the last message says under its name, or, where that names a file, what stands there.
+
+    Answered, it ends once the file exists that the question names under `hold`.
+    """
+
+    async def ask(state: State) -> State:
+        wanted, folder = json.loads(state.get("messages", [])[-1].text).get(name), Path(os.environ["APPROVING_FILE"])
+        if wanted is None:
+            return {"log": []}
+        if isinstance(wanted, str):
+            wanted = json.loads(folder.with_name(wanted).read_text())
+        answer = interrupt(wanted)
+        if "hold" in wanted:
+            await wait_until(folder.with_name(wanted["hold"]).exists, description="the node may end", timeout_s=20)
+        return {"log": [{name: answer}]}
+
+    return ask
+
+
 per_call = _agent("calls", "per_call")
 batched = _agent("calls", "batched")
 crew = _parallel(team=_parallel(left=_agent("left", "per_call"), right=_agent("right", "batched")))
 typed = _parallel(typed=_typed)
 free = _parallel(free=_free)
 legacy = _parallel(legacy=_legacy)
+asks = _parallel(first=_asks("first"), second=_asks("second"))
