@@ -25,21 +25,49 @@ from typing import Any, TextIO
 
 _STANDARD = (0, 1, 2)
 
+_LAST_WORDS_S = 1.0
+
 _PATH = tuple(sys.path)
 """Where modules are looked for, as it is before a test loads a project into this process."""
+
+
+class _Reader(asyncio.StreamReaderProtocol):
+    """The reading end of a pipe."""
+
+    def __init__(self) -> None:
+        self.words = asyncio.StreamReader()
+        super().__init__(self.words)
+        self._pipe: asyncio.BaseTransport | None = None
+        self._ended = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._pipe = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._ended.set()
+
+    async def close(self) -> None:
+        """Close it, once all is read; what a process of its own keeps open for longer isn't waited for."""
+        assert self._pipe is not None
+        try:
+            await asyncio.wait_for(self._ended.wait(), _LAST_WORDS_S)
+        except TimeoutError:
+            self._pipe.close()
+            await self._ended.wait()
 
 
 class Process:
     """What the tests use of `asyncio.subprocess.Process`, of a process that was forked."""
 
-    def __init__(
-        self, forked: BaseProcess, stdout: asyncio.StreamReader | None, stderr: asyncio.StreamReader | None
-    ) -> None:
-        """`stdout`, `stderr`: where the process writes, if that is a pipe of ours."""
+    def __init__(self, forked: BaseProcess, readers: Mapping[int, _Reader] | None = None) -> None:
+        """`readers`: what reads its standard streams that are pipes of ours."""
         assert forked.pid is not None
         self.pid = forked.pid
-        self.stdout = stdout
-        self.stderr = stderr
+        self._readers = readers or {}
+        self.stdout = self._readers[1].words if 1 in self._readers else None
+        self.stderr = self._readers[2].words if 2 in self._readers else None
         self._forked = forked
         self._over = asyncio.Event()
         asyncio.get_running_loop().add_reader(forked.sentinel, self._end)
@@ -61,8 +89,10 @@ class Process:
         self.send_signal(signal.SIGTERM)
 
     async def wait(self) -> int:
-        """The exit code, once it has ended."""
+        """The exit code, once it has ended; its pipes are closed then."""
         await self._over.wait()
+        for reader in self._readers.values():
+            await reader.close()
         assert self.returncode is not None
         return self.returncode
 
@@ -81,7 +111,7 @@ async def start(
 ) -> Process:
     """Run `motet ARGUMENTS` in a session of its own; what isn't given is as for a process of asyncio's."""
     opened: list[int] = []
-    readers: dict[int, asyncio.StreamReader] = {}
+    readers: dict[int, _Reader] = {}
 
     async def end_of(given: int, number: int) -> int:
         if given == PIPE:
@@ -101,7 +131,7 @@ async def start(
     finally:
         for end in opened:
             os.close(end)
-    return Process(forked, readers.get(1), readers.get(2))
+    return Process(forked, readers)
 
 
 async def run(program: str, *arguments: str) -> int:
@@ -111,7 +141,7 @@ async def run(program: str, *arguments: str) -> int:
         forked = await asyncio.to_thread(_fork, arguments, os.environ, [nothing, 1, 2], program)
     finally:
         os.close(nothing)
-    return await Process(forked, None, None).wait()
+    return await Process(forked).wait()
 
 
 def start_logged(arguments: Sequence[str], env: Mapping[str, str], log: Path) -> BaseProcess:
@@ -129,11 +159,9 @@ def _fork(arguments: Sequence[str], env: Mapping[str, str], ends: Sequence[int],
     return process
 
 
-async def _reading(pipe: int) -> asyncio.StreamReader:
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipe, "rb", buffering=0)
-    )
+async def _reading(pipe: int) -> _Reader:
+    reader = _Reader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: reader, os.fdopen(pipe, "rb", buffering=0))
     return reader
 
 
