@@ -261,7 +261,8 @@ async def test_a_slot_that_moved_is_followed(cluster: Redis) -> None:
         pipe.incr("two")
         pipe.incr("two")
         assert await pipe.execute() == [1, 2]
-    assert await scripts.run("thread_create", keys=["three"], args=["{}", "status"]) == [1, [b"idle"]]
+    keys = [f"{{three}}{part}" for part in ("", ":approvals", ":grants", ":journal")]
+    assert await scripts.run("thread_create", keys=keys, args=["{}", "[]", "idle", 1, "status"]) == [1, [b"idle"]]
 
 
 @pytest.mark.all
