@@ -51,6 +51,8 @@ def _problem(one: dict[str, object]) -> str:
     assert isinstance(location, tuple)
     if location == ("path", "thread_id"):
         return "Invalid thread ID: must be a UUID"
+    if one["type"] == "json_invalid":
+        return f"body: it is not JSON, from character {location[-1]} on"
     field = ".".join(str(part) for part in location if part != "body") or "body"
     if one["type"] == "extra_forbidden":
         return f"{field}: this field is not supported"

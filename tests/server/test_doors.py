@@ -130,3 +130,15 @@ async def test_a_page_of_a_named_origin_may_speak_to_the_server(redis_url: str, 
     assert "access-control-allow-origin" not in refused.headers
     assert answered.headers["access-control-allow-origin"] == "https://chat.example"
     assert "Content-Location" in answered.headers["access-control-expose-headers"]
+
+
+async def test_a_body_that_is_no_json_is_told_so(redis_url: str, tmp_path: Path) -> None:
+    """The refusal names the body, and where it stops being JSON."""
+    env = MODEL | {"MOTET_REDIS_URL": redis_url}
+    async with (
+        serving("--config", str(PROJECT), "--workers", "0", data_dir=tmp_path, env=env) as server,
+        httpx.AsyncClient(base_url=server.url, headers={"Content-Type": "application/json"}) as http,
+    ):
+        answer = await http.post("/threads", content=b'{"metadata"}')
+
+    assert (answer.status_code, answer.json()) == (422, {"detail": "body: it is not JSON, from character 11 on"})
