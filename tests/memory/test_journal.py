@@ -188,6 +188,7 @@ async def test_many_processes_at_once_take_each_entry_once(
     """Eight relays with connections of their own, on the same threads, while entries come in; some of them die."""
     threads = [f"t{thread}" for thread in range(4)]
     left = dict.fromkeys(threads, 0)
+    in_order = asyncio.Lock()  # as the scripts are, which number and leave an entry at once
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(connected(redis_url)) for _ in range(8)]
         steps = ("journal_append", "journal_trim", "journal_forget")
@@ -196,8 +197,9 @@ async def test_many_processes_at_once_take_each_entry_once(
         async def work(client: Redis) -> None:
             for _ in range(15):
                 thread = chance.choice(threads)
-                left[thread] += 1
-                await leave(client, keys, thread, left[thread])
+                async with in_order:
+                    left[thread] += 1
+                    await leave(client, keys, thread, left[thread])
                 scripts = Scripts(client)
                 if dies and chance.random() < 0.5:
                     scripts = Mortal(client, at=chance.choice(steps), before=chance.random() < 0.5)
