@@ -1,0 +1,1 @@
+"""Agent evaluation: examples, evaluators, experiments, statistics and reports. Imports nothing by itself."""
