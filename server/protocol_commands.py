@@ -10,6 +10,7 @@ from langgraph.types import StateSnapshot
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from motet.errors import AlreadyDecided, CallerError, InvalidInput, NotFound, NoWaitingInterrupt
+from motet.graphs.answers import ids_in
 from motet.graphs.events import Mode
 from motet.memory.asking import Asked, Who
 from motet.memory.ports import Multitask, Run
@@ -287,7 +288,8 @@ def _config(here: _Here, told: Mapping[str, Any]) -> tuple[RunConfig, str | None
 async def _question(here: _Here, ids: Sequence[str]) -> Asked:
     """What was asked, by the first of the ids that anything was asked by. Raises NoWaitingInterrupt, NotFound."""
     thread = await here.services.threads.get(here.thread_id)
-    found = await here.services.desk.approvals.named(here.thread_id, ids)
+    known = ids_in(dict.fromkeys(ids))
+    found = await here.services.desk.approvals.named(here.thread_id, known) if known else []
     if not found or len(found) < len(ids):
         raise NoWaitingInterrupt(here.thread_id, ids, [one.interrupt_id for one in thread.interrupts])
     return next((one for one in found if one.state == "open"), found[0]).asked

@@ -189,6 +189,17 @@ async def test_all_answers_are_checked_before_one_counts(speaker: Speaker) -> No
     assert sorted([frame for frame in ended if frame.method == "values"][-1].told["log"]) == ["first=1", "second=None"]
 
 
+@pytest.mark.parametrize("interrupt_id", ["nope", "0" * 32])
+async def test_an_answer_to_a_question_that_nobody_asked(speaker: Speaker, interrupt_id: str) -> None:
+    """It is refused as such, whatever its id looks like, and isn't taken for an answer to what waits."""
+    await speaker.start("inner_ask")
+    await speaker.until()
+    wrong = await speaker.send("input.respond", interrupt_id=interrupt_id, response="yes")
+
+    assert (wrong["type"], wrong["error"]) == ("error", "no_such_interrupt")
+    assert (await speaker.http.get(f"/threads/{speaker.thread_id}")).json()["status"] == "interrupted"
+
+
 async def test_a_question_of_a_subgraph_is_answered_by_its_id(speaker: Speaker) -> None:
     """A question deep below is told at the root and answered there; afterwards nobody is asked it again."""
     await speaker.start("inner_ask")
