@@ -339,9 +339,10 @@ class RunLifecycle(Protocol):
         ...
 
     async def signalled(self, after: str, wait_s: float) -> tuple[str, Sequence[str]]:
-        """Runs that are to be cancelled, as they are told, after the signal `after` ("$": from now on); a hint only.
+        """Runs that are to be cancelled, as they are told, after the signal `after`; a hint only.
 
-        Returns the id of the last signal, to go on from, and the runs; after `wait_s` seconds without any.
+        Returns the id of the last signal, to go on from, and the runs; after `wait_s` seconds without any. For "$", at
+        once and without runs.
         """
         ...
 

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from types import TracebackType
@@ -30,6 +31,7 @@ _LAG_TOLD_S = 1.0
 
 _HEAR_S = 5.0
 _PAUSE_S = 0.5
+_SIGNALS = 100
 
 
 class Held(Protocol):
@@ -80,6 +82,8 @@ class Beats:
         self._watched = 0
         self._after = "$"
         """The last signal that was heard."""
+        self._signals: deque[str] = deque(maxlen=_SIGNALS)
+        """The runs of the last signals: one may be older than what it is for."""
 
     async def __aenter__(self) -> Self:
         """Raises what connecting raises."""
@@ -104,10 +108,16 @@ class Beats:
     def holding(self, held: Held) -> Generator[None]:
         """Beat for `held` inside the context."""
         self._held[held] = time.monotonic()
+        if self.heard(held.claim.run_id):
+            self._own.call_soon_threadsafe(self._wake.set)
         try:
             yield
         finally:
             self._held.pop(held, None)
+
+    def heard(self, run_id: str) -> bool:
+        """Whether the run was signalled lately."""
+        return run_id in self._signals
 
     def _end(self) -> None:
         with suppress(RuntimeError):  # it could not begin, and its loop is closed
@@ -178,6 +188,7 @@ class Beats:
         except OperatorError:
             await asyncio.sleep(_jittered(_PAUSE_S))
             return
+        self._signals.extend(run_ids)
         if any(held.claim.run_id in run_ids for held in list(self._held)):
             self._wake.set()
 

@@ -123,7 +123,13 @@ class Hints:
             await pipe.execute()
 
     async def signalled(self, after: str, wait_s: float) -> tuple[str, list[str]]:
-        """The last signal's id, and the runs signalled since the signal `after` ("$": from now on), as they come."""
+        """The last signal's id, and the runs signalled since the signal `after`, as they come.
+
+        "$" doesn't wait: it says where to go on from, for what is told between two looks after "$" would be lost.
+        """
+        if after == "$":
+            newest: Any = await self._client.xrevrange(self._keys.signals(), count=1)
+            return (newest[0][0].decode() if newest else "0"), []
         reply: Any = await self._client.xread({self._keys.signals(): after}, block=max(round(wait_s * 1000), 1))
         entries = reply[0][1] if reply else []
         return (entries[-1][0].decode() if entries else after), [fields[b"run"].decode() for _, fields in entries]

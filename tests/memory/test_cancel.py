@@ -80,6 +80,17 @@ async def test_workers_are_signalled(life: Life) -> None:
     assert runs == [run.request.run_id]
 
 
+async def test_no_signal_falls_between_two_looks(life: Life) -> None:
+    """Whoever listens from now on hears what is told while it isn't looking."""
+    after, before = await life.runs.signalled("$", 0)
+    run = await life.submit(await life.thread())
+    await life.claim()
+    await life.cancel(run, "interrupt")
+
+    _, runs = await life.runs.signalled(after, 0)
+    assert (before, runs) == ([], [run.request.run_id])
+
+
 @pytest.mark.parametrize("order", [BOTH, BOTH[::-1]])
 async def test_a_rollback_beats_an_interrupt(life: Life, order: tuple[CancelAction, ...]) -> None:
     """Whoever wants a run rolled back gets that, asked for first or last."""

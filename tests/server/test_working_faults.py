@@ -26,6 +26,7 @@ from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.runs import RedisRuns
 from motet.memory.redis.scripts import Scripts
+from motet.memory.redis.threads import RedisThreads
 from motet.server.attempt import Attempt, plan_of
 from motet.server.beating import Beats
 from motet.server.pool import Pool, Underway
@@ -235,13 +236,15 @@ class Holding:
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
         self.lost_at = 0.0
+        self.cancelled: CancelAction | None = None
 
     def spent(self) -> Json:
         """Nothing."""
         return {}
 
     def cancel(self, action: CancelAction) -> None:
-        """Nobody does."""
+        """Remember how."""
+        self.cancelled = action
 
     def lose(self) -> None:
         """Remember when."""
@@ -284,6 +287,31 @@ async def test_a_redis_that_says_nothing_is_no_reason_to_go_on(tmp_path: Path) -
                         lambda: all(one.lost_at for one in held), description="they are let go", timeout_s=4
                     )
                 assert all(0.3 < one.lost_at - began < 1.5 for one in held)
+
+
+async def test_a_run_cancelled_between_its_claim_and_its_work_hears_of_it_at_once(
+    redis_url: str, redis: Redis, keys: Keys
+) -> None:
+    """The signal is older than what it is for: no beat need come round first."""
+
+    @asynccontextmanager
+    async def open_runs() -> AsyncGenerator[RedisRuns]:
+        async with reached(redis_url) as own:
+            yield RedisRuns(own, keys, Scripts(own))
+
+    thread_id, run_id = str(uuid4()), str(uuid4())
+    async with open_runs() as runs, Beats(open_runs, heartbeat_s=60, lease_s=90, lagged=lambda _: None) as beats:
+        request = RunRequest(run_id=run_id, thread_id=thread_id, assistant_id="a", graph_id="a", payload={})
+        claimed = (await runs.create(request, new_thread={}, worker="w")).claimed
+        assert claimed is not None
+        await redis.xadd(keys.signals(), {"run": "another"})
+        await runs.cancel(thread_id, run_id, "interrupt")
+        await wait_until(lambda: beats.heard(run_id), description="the signal is heard")
+        held = Holding(claimed.claim)
+        with beats.holding(held):
+            await wait_until(lambda: held.cancelled == "interrupt", description="it is told")
+        await runs.finish(claimed.claim, Ending(status="interrupted", cancelled="interrupt"))
+    await RedisThreads(redis, keys, Scripts(redis)).delete(thread_id)
 
 
 async def test_a_redis_that_says_nothing_holds_up_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
