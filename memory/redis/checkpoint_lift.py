@@ -20,9 +20,9 @@ WAIT_S = 0.003
 class Lift:
     """Writes on their way, by place. Whoever writes to a place next takes all that wait there, in order."""
 
-    def __init__(self, *, wait_s: float = WAIT_S) -> None:
-        """`wait_s`: so long, writes wait for a checkpoint."""
-        self._wait_s = wait_s
+    def __init__(self, *, wait_s: float | None = None) -> None:
+        """`wait_s`: so long, writes wait for a checkpoint; None: `WAIT_S`."""
+        self._wait_s = WAIT_S if wait_s is None else wait_s
         self._waiting: dict[Place, list[tuple[Sequence[Write], asyncio.Future[BaseException | None]]]] = {}
 
     async def send(
