@@ -34,7 +34,9 @@ from motet.server.routes import (
 from motet.server.services import Services
 
 _RESOURCES = (
-    *(system, metrics, assistants, threads, thread_state, runs, forks, replay, protocol, stateless, approvals, store),
+    # Routes are matched in this order: what is asked most stands first.
+    *(stateless, runs, thread_state, protocol, threads),
+    *(system, metrics, assistants, forks, replay, approvals, store),
 )
 
 

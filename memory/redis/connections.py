@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, cast
 
+import hiredis
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -13,6 +14,9 @@ from redis.typing import EncodableT
 _packer = HiredisRespSerializer()
 
 _LONG = 20_000
+_PLAIN = frozenset({bytes, str, int, float})
+_ONE_WORD = frozenset({"EVALSHA", "HMGET", "XREAD", "BLPOP", "ZPOPMIN", "HGETALL", "GET"})
+"""Commands that are asked often, of which it is known that there is nothing to split."""
 
 
 class Candid(AbstractConnection):
@@ -22,9 +26,12 @@ class Candid(AbstractConnection):
     """
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
-        # What is long is copied by hiredis, and sent as it is by Python.
-        is_long = any(type(arg) is bytes and len(arg) > _LONG for arg in args)
-        return super().pack_command(*args) if is_long else _packer.pack(*cast("Any", args))
+        for arg in args:
+            kind = type(arg)
+            if (kind is bytes and len(cast("bytes", arg)) > _LONG) or kind not in _PLAIN:
+                # What is long is copied by hiredis, and sent as it is by Python.
+                return super().pack_command(*args)
+        return [hiredis.pack_command(cast("Any", args))] if args[0] in _ONE_WORD else _packer.pack(*cast("Any", args))
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:  # noqa: FBT001, FBT002  # redis-py's signature
         try:
