@@ -124,7 +124,7 @@ class Contents:
             return [self._taken_over(one, message) for one, message in zip(found, messages, strict=True)]
 
     def put_pieces(self, pieces: Sequence[AIMessageChunk], *, secret: bool) -> Ref:
-        """Keep the pieces of a stream as one content; the n-th is `ref.n`.
+        """Keep the pieces of a stream as one content.
 
         `secret`: what they come to holds a secret. One that is spread over several isn't found in them.
         """

@@ -17,7 +17,7 @@ from motet.calls import ModelCall, NodeCall, ToolCall
 from motet.observability import handoffs, prices
 from motet.observability.trajectory.canonical import request_hash
 from motet.observability.trajectory.contents import Contents
-from motet.observability.trajectory.records import CUT, Asked, Chunk, Ref, Usage
+from motet.observability.trajectory.records import Asked, Ref, Usage
 from motet.observability.trajectory.underway import Underway
 
 _BRANCH = "branch:to:"
@@ -72,7 +72,7 @@ class ModelEnded:
             "params": asked.params,
             "settings": asked.settings,
             "response": None if message is None else self._contents.put_message(message).ref,
-            "chunks": self._chunks(pieces, message, ended.since),
+            **self._pieces(pieces, message, ended.since),
             "streamed_by_node": call.streamed is not None,
             "usage": usage,
             "cost_usd": self._cost(call, used, usage) if message is not None and from_run is None else None,
@@ -85,21 +85,20 @@ class ModelEnded:
             "from_run": from_run,
         }
 
-    def _chunks(
+    def _pieces(
         self, pieces: Sequence[tuple[float, AIMessageChunk]], message: AIMessage | None, since: float
-    ) -> tuple[Chunk, ...]:
-        """The pieces; in one, where a secret was said: it may be spread over several, and found in none."""
+    ) -> Mapping[str, Any]:
+        """The answer's pieces; in one, where a secret was said: it may be spread over several, and found in none."""
         if not pieces:
-            return ()
+            return {}
         whole = message or functools.reduce(lambda left, right: left + right, [one for _, one in pieces])
         secret = self._contents.put_message(whole).secret
         if secret:
             pieces = [(pieces[0][0], functools.reduce(lambda left, right: left + right, [one for _, one in pieces]))]
-        ref = self._contents.put_pieces([piece for _, piece in pieces], secret=secret)
-        named = (lambda _: ref) if ref == CUT else (lambda at: f"{ref}.{at}")
-        return tuple(
-            Chunk(after_s=round(max(when - since, 0.0), 6), message=named(at)) for at, (when, _) in enumerate(pieces)
-        )
+        return {
+            "chunks": self._contents.put_pieces([piece for _, piece in pieces], secret=secret),
+            "chunks_after_s": tuple([round(when - since, 6) if when > since else 0.0 for when, _ in pieces]),
+        }
 
     def _cost(self, call: ModelCall, used: str | None, usage: Usage) -> float | None:
         if self._table is None:

@@ -26,8 +26,7 @@ Json = Mapping[str, Any]
 """A JSON object."""
 
 Ref = str
-"""The hash of a content, 32 hexadecimal digits; `CUT` for one that was too large to keep. Of the pieces of a stream,
-which are one content, also `hash.n`."""
+"""The hash of a content, 32 hexadecimal digits; `CUT` for one that was too large to keep."""
 
 CUT: Ref = "cut"
 
@@ -95,6 +94,8 @@ class RunStarted(Happened):
     """Of the request that asked for it, W3C."""
     copy_of: str | None = None
     """The run that this one replays or was forked from."""
+    span: str = ""
+    """Of this attempt itself, W3C `traceparent`; empty where nothing was traced."""
     versions: Json = field(default_factory=dict[str, Any])
     """Of `langgraph`, `langchain-core`, `motet`, `python`."""
 
@@ -159,16 +160,6 @@ class NodeFinished(Happened):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
-    """A piece of a streamed answer."""
-
-    after_s: float
-    """Since the call began."""
-    message: Ref
-    """LangChain's AIMessageChunk: `hash.n`, the n-th of the pieces that one content holds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCalled(Happened):
     """One request to a model, with its answer or its failure."""
 
@@ -187,7 +178,10 @@ class ModelCalled(Happened):
     """Of the model itself: temperature, max_tokens, …"""
     response: Ref | None
     """LangChain's whole AIMessage; None without an answer."""
-    chunks: tuple[Chunk, ...] = ()
+    chunks: Ref | None = None
+    """Of a streamed answer its pieces, a list of LangChain's AIMessageChunk."""
+    chunks_after_s: tuple[float, ...] = ()
+    """When each of them came, since the call began."""
     streamed_by_node: bool = False
     """The node read the stream itself, by `astream`."""
     usage: Usage = field(default_factory=Usage)
@@ -325,6 +319,29 @@ class Truncated(Happened):
     limit_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackGiven(Happened):
+    """Somebody said what they think of the run, during it or days after; `attempt` is the last one then.
+
+    No part of what the run did: replays and comparisons leave it out. `index` is a time in microseconds, so that it
+    stands behind all else of its attempt.
+    """
+
+    type: Literal["feedback_given"] = "feedback_given"
+    feedback_id: str
+    """Of several with the same, the last holds."""
+    state: Literal["given", "changed", "withdrawn"] = "given"
+    key: str
+    """What it is about."""
+    score: bool | float | None = None
+    said: Ref | None = None
+    """`value`, `comment` and `correction`, those there are."""
+    message_id: str = ""
+    """The message that it is about; empty: the whole run."""
+    source: Json = field(default_factory=dict[str, Any])
+    """`type` and `actor`."""
+
+
 Record = (
     RunStarted
     | StateRead
@@ -336,6 +353,7 @@ Record = (
     | StoreCalled
     | Interrupted
     | Parted
+    | FeedbackGiven
     | RunFinished
     | Truncated
 )

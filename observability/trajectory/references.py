@@ -10,6 +10,7 @@ import orjson
 
 from motet.observability.trajectory.records import (
     CUT,
+    FeedbackGiven,
     Interrupted,
     ModelCalled,
     NodeFinished,
@@ -34,23 +35,19 @@ _NAMED: Mapping[type[Record], _Named] = {
     StateRead: lambda one: (one.checkpoint, *one.values.values(), *(value for _, _, value in one.writes)),
     StateSaved: lambda one: one.values.values(),
     NodeFinished: lambda one: [value for _, value in one.writes],
-    ModelCalled: lambda one: (
-        *one.messages,
-        one.params,
-        one.response,
-        *{piece.message.partition(".")[0] for piece in one.chunks},
-    ),
+    ModelCalled: lambda one: (*one.messages, one.params, one.response, one.chunks),
     ToolCalled: lambda one: (one.arguments, one.result, *(asked.value for asked in one.asked)),
     StoreCalled: lambda one: (one.operations, one.results),
     Interrupted: lambda one: [question.value for question in one.questions],
     Parted: lambda one: (one.expected, one.actual),
+    FeedbackGiven: lambda one: (one.said,),
 }
 
 
 def named(record: Record) -> Sequence[Ref]:
-    """The contents that `record` names, in order; `CUT` may be among them. Of a stream's piece, that of the stream."""
+    """The contents that `record` names, in order; `CUT` may be among them."""
     of_its_kind = _NAMED.get(type(record))
-    return [] if of_its_kind is None else [ref.partition(".")[0] for ref in of_its_kind(record) if ref is not None]
+    return [] if of_its_kind is None else [ref for ref in of_its_kind(record) if ref is not None]
 
 
 def missing(records: Iterable[Record], contents: Mapping[Ref, bytes]) -> set[Ref]:

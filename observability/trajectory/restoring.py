@@ -51,17 +51,10 @@ def plain(ref_or_tree: Any, contents: Mapping[Ref, bytes]) -> Any:
 def _tree(ref: Ref, contents: Mapping[Ref, bytes]) -> Any:
     if ref == CUT:
         raise NotRestorable(ref, "it was too large to be kept")
-    name, _, position = ref.partition(".")
-    data = contents.get(name)
+    data = contents.get(ref)
     if data is None:
         raise NotRestorable(ref, "it isn't there")
-    tree = orjson.loads(data)
-    if not position:
-        return tree
-    try:
-        return _pieces(tree["$pieces"])[int(position)]
-    except (KeyError, IndexError, TypeError, ValueError):
-        raise NotRestorable(ref, "there is no such piece") from None
+    return orjson.loads(data)
 
 
 def _pieces(told: Sequence[Any]) -> list[Any]:

@@ -212,12 +212,12 @@ async def test_a_streamed_answer_is_kept_with_its_pieces() -> None:
     found = await recorded(one_node(talk), asked("hi"), stream_mode=["messages", "values"])
 
     one = found.one(ModelCalled)
-    pieces = [found.value(chunk.message) for chunk in one.chunks]
+    pieces = found.value(one.chunks)
     assert all(isinstance(piece, AIMessageChunk) for piece in pieces)
     assert "".join(piece.text for piece in pieces) == found.value(one.response).text == "one two three"
     assert len(pieces) > 1
-    times = [chunk.after_s for chunk in one.chunks]
-    assert times == sorted(times)
+    times = list(one.chunks_after_s)
+    assert (len(times), times) == (len(pieces), sorted(times))
     assert one.first_token_s == pytest.approx(times[0], abs=1e-3)
     assert (one.streamed_by_node, times[-1] <= one.duration_s) == (False, True)
 
@@ -237,7 +237,7 @@ async def test_a_stream_that_the_node_reads_is_kept_too(synchronous: bool) -> No
 
     one = found.one(ModelCalled)
     assert one.streamed_by_node
-    assert "".join(found.value(chunk.message).text for chunk in one.chunks) == "one two"
+    assert "".join(piece.text for piece in found.value(one.chunks)) == "one two"
     assert found.value(one.response).text == "one two"
 
 
@@ -430,7 +430,7 @@ async def test_secrets_never_reach_the_record() -> None:
     written = b"".join([*batch.records, *batch.contents.values()]).decode()
     for secret in (KEY, KEY[12:30], "dXNlcjpw", '"abc"', '"xyz"', '"pass"', '"tok"'):
         assert secret not in written
-    assert [len(one.chunks) for one in map(decode, batch.records) if isinstance(one, ModelCalled)] == [0, 1, 1]
+    assert [len(one.chunks_after_s) for one in map(decode, batch.records) if isinstance(one, ModelCalled)] == [0, 1, 1]
 
 
 async def test_recording_never_fails_a_run() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from langgraph.types import interrupt
 
 from motet.calls import Answer, ModelCall, ModelNext, NodeCall, NodeNext, ToolCall, ToolNext
 from motet.observability.trajectory.ended import asked_of
-from motet.observability.trajectory.records import ModelCalled, Ref, ToolCalled
+from motet.observability.trajectory.records import ModelCalled, ToolCalled
 from motet.observability.trajectory.replay.asking import Questions
 from motet.observability.trajectory.replay.failures import raised_again
 from motet.observability.trajectory.replay.gate import Gate
@@ -144,7 +144,7 @@ class Answering:
 
     def _answer(self, found: ModelCalled) -> Answer:
         message = None if found.response is None else self._restored(found.response)
-        pieces = self._pieces([one.message for one in found.chunks])
+        pieces = [] if found.chunks is None else self._restored(found.chunks)
         if not isinstance(message, AIMessage | None) or not all(isinstance(one, AIMessageChunk) for one in pieces):
             self._halt.stop(Lacking(f"the model's answer at {found.path} isn't one"))
         return Answer(
@@ -153,12 +153,6 @@ class Answering:
             error=None if found.error is None else raised_again(found.error),
             pace=_Pace(gate=self._gate, path=found.path, kind="model", call=found.call, pieces=len(pieces)),
         )
-
-    def _pieces(self, refs: Sequence[Ref]) -> list[Any]:
-        """The values of an answer's pieces; those of one stream are one content, which is restored once."""
-        streams = {name: self._restored(name) for name in dict.fromkeys(ref.rpartition(".")[0] for ref in refs) if name}
-        split = [(ref, *ref.rpartition(".")[::2]) for ref in refs]
-        return [streams[name][int(position)] if name else self._restored(ref) for ref, name, position in split]
 
     def _body(self, call: ToolCall, found: ToolCalled) -> Callable[[], object]:
         asked = (*self._recorded.asked_before(found), *found.asked)

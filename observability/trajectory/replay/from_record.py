@@ -162,7 +162,7 @@ class FromRecord:
             return None
         try:
             message = None if found.response is None else self._restored(found.response)
-            pieces = [self._restored(one.message) for one in found.chunks]
+            pieces = [] if found.chunks is None else self._restored(found.chunks)
         except (NotRestorable, TypeNotAllowed) as error:
             _logger.warning("the model's answer at %s can't be restored: %s", found.path, error)
             return None

@@ -98,8 +98,8 @@ def _turns(recorded: Recorded) -> Sequence[Turn]:
         latest = max(latest, _ended_s(record))
         if isinstance(record, ModelCalled):
             began = began_s(record)
-            for position, piece in enumerate(record.chunks):
-                at = min(latest, began + piece.after_s)
+            for position, after_s in enumerate(record.chunks_after_s):
+                at = min(latest, began + after_s)
                 turns.append((at, len(turns), (record.path, "model", record.call, position)))
         if not isinstance(record, NodeFinished):
             ends = [] if last.get(record.path) is record else [_end(record)]
