@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -150,7 +150,6 @@ class Interceptor(Protocol):
         ...
 
 
-@runtime_checkable
 class NodeInterceptor(Protocol):
     """An interceptor that stands around nodes, too."""
 
@@ -232,7 +231,7 @@ def through_node(chain: Chain, innermost: NodeNext) -> NodeNext | None:
     def outside(around: Callable[[NodeCall, NodeNext], Awaitable[object]], inner: NodeNext) -> NodeNext:
         return lambda call: around(call, inner)
 
-    watching = [one.node for one in reversed(chain) if _is_around_nodes(type(one)) and isinstance(one, NodeInterceptor)]
+    watching = [cast("NodeInterceptor", one).node for one in reversed(chain) if _is_around_nodes(type(one))]
     for around in watching:
         innermost = outside(around, innermost)
     return innermost if watching else None
@@ -240,7 +239,7 @@ def through_node(chain: Chain, innermost: NodeNext) -> NodeNext | None:
 
 @cache
 def _is_around_nodes(kind: type) -> bool:
-    """Whether its instances are interceptors of nodes: asking a protocol costs 20 µs, and is asked for each node."""
+    """Whether its instances are interceptors of nodes; asked for each node, of a protocol it would cost 20 µs."""
     return callable(getattr(kind, "node", None))
 
 
