@@ -32,7 +32,7 @@ class Datasets(Protocol):
         ...
 
     async def load(self, name: str, version: str = "") -> Dataset:
-        """A version by its hash, or how this begins; "": the newest. Raises NotFound."""
+        """A version by its hash, or how this begins; "": the newest. Raises NotFound; InvalidInput: several do."""
         ...
 
     async def versions(self, name: str) -> Sequence[DatasetVersion]:

@@ -7,8 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from motet.errors import InvalidConfig, NotFound, shortened
+from motet.memory.evaluations import Datasets, Experiments
+from motet.memory.feedback import Feedbacks
 from motet.memory.ports import EventReader, RunLifecycle, Threads
+from motet.memory.redis.datasets import RedisDatasets
 from motet.memory.redis.events import RedisEvents
+from motet.memory.redis.experiments import RedisExperiments
 from motet.memory.redis.inspection import Inspection
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.opening import scripts_of
@@ -16,7 +20,7 @@ from motet.memory.redis.threads import RedisThreads
 from motet.memory.trajectories import TrajectoryStore
 from motet.observability.trajectory import redact
 from motet.server.settings import Settings
-from motet.server.store import redis_client, runs_of, trajectories_of
+from motet.server.store import cipher_of, feedbacks_of, redis_client, runs_of, trajectories_of
 
 _LISTED = 8
 """Ids that are named when several begin alike."""
@@ -34,6 +38,9 @@ class Operating:
     events: EventReader
     trajectories: TrajectoryStore
     inspection: Inspection
+    datasets: Datasets
+    experiments: Experiments
+    feedbacks: Feedbacks
 
     async def run(self, told: str) -> tuple[str, str]:
         """Thread and run id of the one run whose id is, or begins with, `told`.
@@ -95,6 +102,9 @@ async def operating(settings: Settings) -> AsyncGenerator[Operating]:
                 events=RedisEvents(client, keys),
                 trajectories=trajectories_of(settings, client),
                 inspection=Inspection(client, keys),
+                datasets=RedisDatasets(client, keys, scripts, cipher=cipher_of(settings)),
+                experiments=RedisExperiments(client, keys, scripts, cipher=cipher_of(settings)),
+                feedbacks=feedbacks_of(settings, client, scripts),
             )
     finally:
         forget()

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from motet.memory.redis.client import Client, connected
 from motet.memory.redis.embedded import EmbeddedRedis
+from motet.memory.redis.feedback import RedisFeedbacks
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.opening_approvals import Clock
 from motet.memory.redis.runs import Heard, RedisRuns
@@ -86,5 +87,21 @@ def trajectories_of(settings: Settings, client: Client) -> RedisTrajectories:
         Keys(settings.tenant),
         retention_s=settings.trajectory_days * 24 * 3600,
         most_bytes=settings.trajectory_megabytes * 1024 * 1024,
-        cipher=None if settings.aes_key is None else AesCipher(settings.aes_key.get_secret_value().encode()),
+        cipher=cipher_of(settings),
     )
+
+
+def feedbacks_of(settings: Settings, client: Client, scripts: Scripts) -> RedisFeedbacks:
+    """What was said of the tenant's runs, kept as long as what they did. Raises InvalidConfig: the key is wrong."""
+    return RedisFeedbacks(
+        client,
+        Keys(settings.tenant),
+        scripts,
+        retention_s=settings.trajectory_days * 24 * 3600,
+        cipher=cipher_of(settings),
+    )
+
+
+def cipher_of(settings: Settings) -> AesCipher | None:
+    """What encrypts whatever isn't kept by LangGraph's serializer; None without a key. Raises InvalidConfig."""
+    return None if settings.aes_key is None else AesCipher(settings.aes_key.get_secret_value().encode())

@@ -165,6 +165,50 @@ class Keys:
     def _of_corpus(self, corpus: str, suffix: str) -> str:
         return f"{self.prefix}:{{{self.tenant}:corpus:{corpus}}}:{suffix}"
 
+    def datasets(self) -> str:
+        """HASH dataset -> what is told of its newest version, JSON. No TTL; a row goes with its dataset."""
+        return self._of_evaluations("datasets")
+
+    def dataset(self, name: str) -> list[str]:
+        """All keys of a dataset's versions, in the order in which scripts take them. No TTL; go when it is deleted.
+
+        `eval:order` ZSET version -> number, the newest has the highest. `eval:versions` HASH version -> what is told
+        of it, JSON. `eval:examples` HASH version -> its examples, one JSON a line.
+        """
+        return [self._of_evaluations(f"{part}:{name}") for part in ("order", "versions", "examples")]
+
+    def experiments(self) -> str:
+        """ZSET experiment -> number, the newest has the highest. No TTL; a row goes with its experiment."""
+        return self._of_evaluations("experiments")
+
+    def experiment(self, experiment_id: str) -> list[str]:
+        """All keys of an experiment, in the order in which scripts take them. No TTL; go when it is deleted.
+
+        `eval:experiment` HASH: `plan`; `stopped`, why it goes on no more. `eval:results` HASH trial -> its result.
+        `eval:trajectories` HASH trial -> its exported trajectory.
+        """
+        return [self._of_evaluations(f"{part}:{experiment_id}") for part in ("experiment", "results", "trajectories")]
+
+    def _of_evaluations(self, suffix: str) -> str:
+        return f"{self.prefix}:{{{self.tenant}:eval}}:eval:{suffix}"
+
+    def feedback(self) -> list[str]:
+        """All keys of what was said of runs, in one slot, in the order in which scripts take them. TTL.
+
+        `feedback:items` HASH id -> the feedback; id NUL -> run, thread, key and time of its rows. `feedback:order`
+        ZSET id -> when it was said or changed last, in ms. `feedback:index` ZSET of rows, all 0: `a`, `k`, `r` or `t`,
+        what it is looked for by, time, id, with NUL between. All three go some days after the last was said.
+        `feedback:used` ZSET one-time link -> its end in ms; goes with the last.
+        """
+        return [self._of_feedback(part) for part in ("items", "order", "index", "used")]
+
+    def feedback_secret(self) -> str:
+        """STRING: what one-time links are signed with, 32 bytes. No TTL: links hold in every process and after all."""
+        return self._of_feedback("secret")
+
+    def _of_feedback(self, part: str) -> str:
+        return f"{self.prefix}:{{{self.tenant}:feedback}}:feedback:{part}"
+
     def store(self) -> list[str]:
         """All keys of the tenant's store, in one slot, in the order in which scripts take them. No TTL; items expire.
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 import orjson
 from redis.asyncio import Redis
 
-from motet.errors import DataDamaged, InvalidConfig, NotFound
+from motet.errors import NotFound
 from motet.memory.redis.client import answering
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.lately import Lately
 from motet.memory.redis.scripts import Argument, Scripts
+from motet.memory.redis.sealing import Sealing
 from motet.memory.serde import AesCipher
 from motet.memory.trajectories import StoredTrajectory, TrajectoryBatch
 from motet.observability.trajectory.records import CUT, Truncated, decode, encode
@@ -21,11 +21,6 @@ from motet.observability.trajectory.references import listed
 
 WEEK_S = 7 * 24 * 3600
 MOST_BYTES = 64 * 1024 * 1024
-
-_WORTH_IT = 256
-"""Bytes; what is smaller isn't compressed: that took longer than it saved."""
-
-_PLAIN, _SMALLER = b"=", b"z"
 
 
 class RedisTrajectories:
@@ -63,14 +58,15 @@ class RedisTrajectories:
         self._retention_ms = round(retention_s * 1000)
         self._most_bytes = most_bytes
         self._cipher = cipher
+        self._sealing = Sealing(cipher)
         self._stored: Lately[str, str] = Lately(200_000)
         """The contents that are there, by thread, as far as this process knows."""
 
-    async def append(self, thread_id: str, run_id: str, batch: TrajectoryBatch) -> bool:
+    async def append(self, thread_id: str, run_id: str, batch: TrajectoryBatch, *, late: bool = False) -> bool:
         """See `TrajectoryStore.append`."""
         if not batch.records and not batch.contents:
             return True
-        outcome = await self._append(thread_id, run_id, batch.records, batch.contents)
+        outcome = await self._append(thread_id, run_id, batch.records, batch.contents, late=late)
         if outcome == b"cut":
             first = decode(batch.records[0]) if batch.records else None
             said = Truncated(
@@ -80,7 +76,7 @@ class RedisTrajectories:
                 at="" if first is None else first.at,
                 limit_bytes=self._most_bytes,
             )
-            await self._append(thread_id, run_id, [encode(said)], {}, last=True)
+            await self._append(thread_id, run_id, [encode(said)], {}, last=True, late=late)
         return outcome == b"kept"
 
     async def runs(self, thread_id: str) -> Mapping[str, str]:
@@ -101,10 +97,14 @@ class RedisTrajectories:
         if not any(batches):
             raise NotFound("trajectory", run_id)
         where = f"the trajectory of run {run_id}"
-        opened = (self._opened(one, where) for one in contents if one is not None)
+        opened = (self._sealing.opened(one, where) for one in contents if one is not None)
         return StoredTrajectory(
             records=[
-                line for kept in batches for one in kept for line in self._opened(one, where).split(b"\n") if line
+                line
+                for kept in batches
+                for one in kept
+                for line in self._sealing.opened(one, where).split(b"\n")
+                if line
             ],
             contents={data[:16].hex(): data[16:] for data in opened},
         )
@@ -127,9 +127,10 @@ class RedisTrajectories:
         contents: Mapping[str, bytes],
         *,
         last: bool = False,
+        late: bool = False,
     ) -> bytes:
-        head: list[Argument] = [run_id, self._retention_ms, self._most_bytes, _follows(records), int(last)]
-        batch = self._closed(b"\n".join(records))
+        head: list[Argument] = [run_id, self._retention_ms, self._most_bytes, _follows(records), int(last), int(late)]
+        batch = self._sealing.closed(b"\n".join(records))
         keys = [*self._keys.trajectories(thread_id), self._keys.run(thread_id, run_id)]
         held = {ref: listed(content) for ref, content in contents.items()}
         inner = {one for names in held.values() for one in names}
@@ -156,7 +157,7 @@ class RedisTrajectories:
         """Contents as the script takes them: all their names, then each with the names of those that it holds."""
         sent: list[Argument] = [self._named(refs)]
         for ref in refs:
-            sent += (self._closed(bytes.fromhex(ref) + contents[ref]), self._named(held[ref]))
+            sent += (self._sealing.closed(bytes.fromhex(ref) + contents[ref]), self._named(held[ref]))
         return sent
 
     def _named(self, refs: Sequence[str]) -> bytes:
@@ -167,27 +168,6 @@ class RedisTrajectories:
         """A content's name in Redis, 16 bytes; under a key it tells nobody whether a guess at the content is right."""
         name = bytes.fromhex(ref)
         return name if self._cipher is None else blake2b(name, key=self._cipher.digest_key, digest_size=16).digest()
-
-    def _closed(self, data: bytes) -> bytes:
-        """As it is kept. Level 1: higher ones take twice as long and save a twentieth."""
-        smaller = _SMALLER + zlib.compress(data, 1) if len(data) >= _WORTH_IT else b""
-        kept = smaller if 0 < len(smaller) <= len(data) else _PLAIN + data
-        if self._cipher is None:
-            return kept
-        name, hidden = self._cipher.encrypt(kept)
-        return name.encode() + b"\0" + hidden
-
-    def _opened(self, kept: bytes, where: str) -> bytes:
-        """As it was. Raises InvalidConfig where another key made it, or one where there is none; and DataDamaged."""
-        try:
-            if not kept.startswith((_PLAIN, _SMALLER)):
-                name, _, hidden = kept.partition(b"\0")
-                if self._cipher is None:
-                    raise InvalidConfig("LANGGRAPH_AES_KEY", f"{where} was encrypted, and there is no key")
-                kept = self._cipher.decrypt(name.decode(), hidden)
-            return zlib.decompress(kept[1:]) if kept.startswith(_SMALLER) else kept[1:]
-        except (zlib.error, ValueError) as error:
-            raise DataDamaged(where, str(error)) from error
 
 
 def _follows(records: Sequence[bytes]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from pydantic import TypeAdapter
 
 Json = Mapping[str, Any]
 """A JSON object."""
@@ -33,12 +35,12 @@ class Example:
     """The right nodes, in order, as `Observed.path` names them."""
     rubric: str = ""
     """What a judge is told to look for, in this example alone."""
-    answers: Sequence[Json] = ()
+    answers: Sequence[Any] = ()
     """What a person answers, in order, where the run asks: decisions as `POST …/runs` takes them in `command.resume`.
     A run that asks once more than there are answers ends there, as `interrupted`."""
     expect: Json = field(default_factory=dict[str, Any])
     """What evaluators check beyond that, by their own names: `sql`, `sources`, `handoffs`, `approval`, `refuses`,
-    `effects`, `budget`, `label` (of a person, for a judge's calibration)."""
+    `effects`, `budget`, `tools`, `outcome`, `error`, `label` (of a person, for a judge's calibration)."""
     tags: Sequence[str] = ()
     split: str = ""
     """Such as `test` or `calibration`."""
@@ -73,6 +75,16 @@ def encoded(example: Example) -> bytes:
         if value is not None and (name in _SAID or value not in ("", [], {}))
     }
     return orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
+
+
+def decoded(line: bytes) -> Example:
+    """The example that `encoded` gave. Raises ValueError: this is none."""
+    return _example().validate_python(orjson.loads(line))
+
+
+@functools.cache
+def _example() -> TypeAdapter[Example]:
+    return TypeAdapter(Example)
 
 
 def version_of(examples: Sequence[Example]) -> str:

@@ -51,6 +51,8 @@ class ObservedToolCall:
     error: str = ""
     is_error: bool = False
     """Whether it failed, or told the model that it did."""
+    run: int = 0
+    """Which of the runs made it: its position in `Observed.run_ids`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,22 @@ class ObservedQuestion:
     value: Any
     answer: Any = None
     decision: str = ""
-    """approve, edit, reject, respond; empty while nobody answered, or for an answer of another shape."""
+    """approve, edit, reject, respond; empty while nobody answered, or for an answer of another shape. Of a question
+    about several calls, one for each, joined by a comma."""
+    run: int = 0
+    """Which of the runs asked: its position in `Observed.run_ids`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedStep:
+    """One execution of a node."""
+
+    node: str
+    """As `Observed.path` names it."""
+    task: str
+    """Its place, see `records.Happened.path`."""
+    wrote: str
+    """A hash of what it wrote, without ids: the same for two that wrote the same. Empty where it wrote nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +102,8 @@ class Observed:
     `function.arguments` (a JSON text), `tool_call_id`."""
     path: Sequence[str] = ()
     """Nodes in the order in which they began, nested ones as `outer/inner`, without `__start__`."""
+    steps: Sequence[ObservedStep] = ()
+    """The same, one for each of `path`. A node that asked a person, and went on with the answer, is there once."""
     model_calls: Sequence[ObservedModelCall] = ()
     tool_calls: Sequence[ObservedToolCall] = ()
     handoffs: Sequence[tuple[str, str]] = ()

@@ -9,9 +9,12 @@ MotetError
 │   ├── NothingToCancel    404  none of the runs meant is still to end
 │   ├── ThreadNeeded       400  an answer came without the thread where the question waits
 │   ├── NotAuthorised      401  the key is missing or wrong
+│   ├── LinkNotSigned      403  a one-time link isn't one that this installation made
+│   ├── LinkUnusable       410  a one-time link was used, or its time is over
 │   ├── TrajectoryUnreadable 422  what should be a trajectory isn't one that can be read whole
 │   ├── NotRestorable      422  a value of a trajectory can't be had back
 │   ├── NotReplayable      422  a trajectory doesn't hold all that replaying it needs
+│   ├── HoldsPersonalData  422  what is to be kept for long tells who somebody is, or a secret
 │   └── Conflict           409  the request is fine, the state isn't
 │       ├── AlreadyExists       the id is taken
 │       ├── ThreadBusy          a run works on the thread, and the request said `reject`
@@ -133,6 +136,26 @@ class NotAuthorised(CallerError):
         super().__init__("Not authorised: send the key as 'x-api-key' or 'Authorization: Bearer'")
 
 
+class LinkNotSigned(CallerError):
+    """A one-time link's signature is wrong, or it is another tenant's. Which of the two isn't said."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("token: this link wasn't made here, or was changed: ask for a new one")
+
+
+class LinkUnusable(CallerError):
+    """A one-time link was made here, and holds no more."""
+
+    status = 410
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        """What became of it, as a verb: `was used`."""
+        super().__init__(f"token: this link {reason}: ask for a new one")
+
+
 class TrajectoryUnreadable(CallerError):
     """What should be a trajectory is broken, cut off, something else, or too new: nothing of it is used."""
 
@@ -169,6 +192,20 @@ class NotReplayable(CallerError):
         """The recorded run."""
         self.reason = reason
         super().__init__(f"run {run_id} can't be replayed: {reason}")
+
+
+class HoldsPersonalData(CallerError):
+    """What is to be kept for long holds personal data or secrets: where and of which kinds, but never which."""
+
+    status = 422
+
+    def __init__(self, what: str, found: Sequence[tuple[str, str, int]]) -> None:
+        self.what = what
+        """The example."""
+        self.found = tuple(found)
+        """Field, kind, and how often."""
+        told = "; ".join(f"{field}: {kind}{f' ({times} times)' if times > 1 else ''}" for field, kind, times in found)
+        super().__init__(f"{what} holds personal data or secrets, and nothing was kept of it: {told}")
 
 
 class Conflict(CallerError):
