@@ -29,6 +29,9 @@ A run that is asked for `messages/partial` tells all forms of a message. The wir
 """
 MESSAGE_FORMS: tuple[MessageForm, ...] = ("messages/metadata", "messages/partial", "messages/complete")
 
+FEEDBACK = "feedback"
+"""Name of the event `FeedbackAsked`."""
+
 _DEEPEST = 100
 """Levels that are told of a value that has more than JSON's encoder takes (254)."""
 
@@ -54,7 +57,16 @@ class Part:
     data: Any
 
 
-Event = RunStarted | Part
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackAsked:
+    """Whoever reads the stream may say what they think of the run, once under each key, by these links."""
+
+    type: Literal["feedback"] = "feedback"
+    links: Mapping[str, str]
+    """From key to address."""
+
+
+Event = RunStarted | FeedbackAsked | Part
 
 
 def encode(event: Event) -> tuple[str, bytes]:
@@ -62,6 +74,8 @@ def encode(event: Event) -> tuple[str, bytes]:
     match event:
         case RunStarted():
             return "metadata", to_json({"run_id": event.run_id, "attempt": event.attempt})
+        case FeedbackAsked():
+            return FEEDBACK, to_json(dict(event.links))
         case Part():
             data = _debugged(event.data) if event.mode == "debug" else event.data
             return "|".join((event.mode, *event.namespace)), to_json(data)

@@ -25,7 +25,7 @@ from langgraph.types import Command, StateSnapshot
 
 from motet.errors import BudgetExhausted, RunTimeout
 from motet.graphs.briefly import briefed
-from motet.graphs.events import Event, Mode, Part, RunStarted, jsonable
+from motet.graphs.events import Event, FeedbackAsked, Mode, Part, RunStarted, jsonable
 from motet.graphs.inner_events import langgraph_modes, with_events
 from motet.graphs.outgoing import Outgoing
 from motet.graphs.registry import Graph
@@ -66,6 +66,8 @@ class RunPlan:
     """Wall clock of this attempt."""
     retry_of: str = ""
     """The ended run that this one tries again."""
+    feedback: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Links by which whoever reads the stream says what they think of the run, by key."""
     checkpoint: Mapping[str, str] | None = None
     """`checkpoint_id` and `checkpoint_ns` to start from; None starts from the thread's newest."""
     interrupt_before: Sequence[str] | Literal["*"] = ()
@@ -111,6 +113,8 @@ async def stream(graph: Graph, plan: RunPlan) -> AsyncGenerator[Event]:
     and LangGraph's GraphDrained once `plan.control` was asked to drain and the superstep is over.
     """
     yield RunStarted(run_id=plan.run_id, attempt=plan.attempt)
+    if plan.feedback:
+        yield FeedbackAsked(links=plan.feedback)
     ends_at = asyncio.get_running_loop().time() + plan.longest_s
     async with aclosing(_parts(graph, plan)) as parts:
         while (part := await _next(parts, plan, ends_at)) is not None:

@@ -34,8 +34,10 @@ class StoredTrajectory:
 class TrajectoryStore(Protocol):
     """What runs did, kept for some days after each one's last write, and forgotten with it and with its thread."""
 
-    async def append(self, thread_id: str, run_id: str, batch: TrajectoryBatch) -> bool:
+    async def append(self, thread_id: str, run_id: str, batch: TrajectoryBatch, *, late: bool = False) -> bool:
         """Add to what a run did. One round trip; False: nothing more of it is kept.
+
+        `late`: only where something is kept of it, and then also if the run itself is forgotten by now.
 
         That is when the run was forgotten, or when it alone takes all that its thread may: then a `truncated` record
         is its last. Before that, the thread's oldest runs give way.

@@ -16,6 +16,13 @@ def current_traceparent() -> str:
     return carrier.get("traceparent", "")
 
 
+def traceparent_of(span: trace.Span) -> str:
+    """The W3C `traceparent` of `span`; empty for one that stands for nothing."""
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier, trace.set_span_in_context(span))
+    return carrier.get("traceparent", "")
+
+
 def context_of(traceparent: str) -> otel_context.Context:
     """A context whose current span is the one that `traceparent` names; an empty one where it names none."""
     return TraceContextTextMapPropagator().extract({"traceparent": traceparent})

@@ -23,12 +23,16 @@ from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.util.genai.invocation import GenAIInvocation
+from opentelemetry.util.genai.types import ContentCapturingMode
+from opentelemetry.util.genai.utils import get_content_capturing_mode
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
 from motet import calls
 from motet.observability import names
 from motet.observability.approval_metrics import ApprovalMetrics
+from motet.observability.evaluation.events import EvaluationEvents
+from motet.observability.feedback_metrics import FeedbackMetrics
 from motet.observability.metrics import QueueMetrics
 from motet.observability.model_metrics import ModelMetrics
 from motet.observability.processor import MaskingEventExporter, MaskingExporter, PlaceProcessor
@@ -43,6 +47,8 @@ class TelemetrySettings:
     tracing: bool = False
     """Send spans to OTLP over HTTP: `OTEL_EXPORTER_OTLP_ENDPOINT` or `…_TRACES_ENDPOINT` names where.
     Events with content go to the former or to `…_LOGS_ENDPOINT`, if the standard variable asks for any."""
+    evaluations: bool = False
+    """Send scores and feedback as events, where those with content go."""
     metrics: bool = False
     """Count and time, for `Telemetry.exposed`."""
     metrics_to_otlp: bool = False
@@ -63,6 +69,10 @@ def _silent_models() -> ModelMetrics:
     return ModelMetrics(metrics.NoOpMeterProvider().get_meter(names.SCOPE))
 
 
+def _silent_feedback() -> FeedbackMetrics:
+    return FeedbackMetrics(metrics.NoOpMeterProvider().get_meter(names.SCOPE))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telemetry:
     """This process's tracing and metrics, from `install` to `shutdown`."""
@@ -74,6 +84,9 @@ class Telemetry:
     """Counts and times; does neither where metrics are off."""
     approvals: ApprovalMetrics = field(default_factory=_silent_approvals)
     models: ModelMetrics = field(default_factory=_silent_models)
+    feedback: FeedbackMetrics = field(default_factory=_silent_feedback)
+    evaluations: EvaluationEvents = field(default_factory=EvaluationEvents)
+    """Tells scores to OpenTelemetry; nobody where that is off."""
     meters: MeterProvider | None = None
     events: LoggerProvider | None = None
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
@@ -121,7 +134,8 @@ def install(settings: TelemetrySettings, *, processors: Sequence[SpanProcessor] 
     events = None
     if provider is not None and settings.tracing:
         trace.set_tracer_provider(provider)
-        events = LoggerProvider(provider.resource)
+    if settings.evaluations or (provider is not None and settings.tracing):
+        events = LoggerProvider(_resource(settings.service_name))
         events.add_log_record_processor(BatchLogRecordProcessor(MaskingEventExporter(OTLPLogExporter())))
     return Telemetry(
         tracer=(provider or trace.NoOpTracerProvider()).get_tracer(names.SCOPE),
@@ -129,6 +143,8 @@ def install(settings: TelemetrySettings, *, processors: Sequence[SpanProcessor] 
         metrics=QueueMetrics(meter),
         approvals=ApprovalMetrics(meter),
         models=ModelMetrics(meter),
+        feedback=FeedbackMetrics(meter),
+        evaluations=_evaluations(events if settings.evaluations else None),
         meters=meters,
         events=events,
         registry=registry,
@@ -162,6 +178,13 @@ def _instrumented(
                 one()
 
     return undo
+
+
+def _evaluations(events: LoggerProvider | None) -> EvaluationEvents:
+    if events is None:
+        return EvaluationEvents()
+    wanted = {ContentCapturingMode.EVENT_ONLY, ContentCapturingMode.SPAN_AND_EVENT}
+    return EvaluationEvents(events.get_logger(names.SCOPE), content=get_content_capturing_mode() in wanted)
 
 
 def _meters(settings: TelemetrySettings, registry: CollectorRegistry) -> MeterProvider:

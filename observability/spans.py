@@ -19,7 +19,7 @@ from typing_extensions import override
 from motet.calls import Place, current_place, place_of
 from motet.errors import StaleClaim
 from motet.observability import handoffs, names
-from motet.observability.links import context_of, current_traceparent, links_to
+from motet.observability.links import context_of, current_traceparent, links_to, traceparent_of
 from motet.observability.signals import described, outcome_of
 
 __all__ = [
@@ -163,6 +163,11 @@ class RunSpan:
         self._bytes = 0
         self._writes = 0
         self._ns = 0
+
+    @property
+    def traceparent(self) -> str:
+        """The span itself, W3C; empty where nothing is traced."""
+        return traceparent_of(self._span) if self._span.is_recording() else ""
 
     def published(self, *, events: int, size: int, began_ns: int) -> None:
         """A write of `events` events of `size` bytes to the run's stream, begun at `began_ns`, has just succeeded.

@@ -20,6 +20,7 @@ from motet.server.replay_apart import AT_ONCE
 from motet.server.routes import (
     approvals,
     assistants,
+    feedback,
     forks,
     metrics,
     protocol,
@@ -36,7 +37,7 @@ from motet.server.services import Services
 _RESOURCES = (
     # Routes are matched in this order: what is asked most stands first.
     *(stateless, runs, thread_state, protocol, threads),
-    *(system, metrics, assistants, forks, replay, approvals, store),
+    *(system, metrics, assistants, forks, replay, approvals, store, feedback),
 )
 
 
@@ -80,12 +81,13 @@ def create_app(services: Services, *, host: str = "127.0.0.1") -> FastAPI:
     for resource in _RESOURCES:
         app.include_router(resource.router)
     app.include_router(system.open_router)
+    app.include_router(feedback.link_router)
     if services.telemetry.provider is not None:
-        # The frames of a stream aren't worth a span each, nor are probes and scrapes.
+        # The frames of a stream aren't worth a span each, nor are probes and scrapes; a link is nobody else's to see.
         FastAPIInstrumentor.instrument_app(
             app,
             tracer_provider=services.telemetry.provider,
             exclude_spans=["receive", "send"],
-            excluded_urls="/ok$,/metrics$",
+            excluded_urls="/ok$,/metrics$,/feedback/tokens/",
         )
     return app

@@ -39,6 +39,7 @@ from motet.server.contained import contained
 from motet.server.event_writer import EventWriter
 from motet.server.forked import around
 from motet.server.lineage import came_from
+from motet.server.recorded_meanwhile import RecordedMeanwhile
 from motet.server.recording import note_start, recorder_of
 from motet.server.services import Services
 from motet.tools.budget import Budget
@@ -119,7 +120,6 @@ class Attempt:
             StoreUnavailable: Redis went away and stayed away; the run stays as it is and is taken over later.
         """
         claim, request = self.claim, self._claimed.request
-        note_start(self._recorder, self._claimed)
         try:
             with run_span(
                 self._services.telemetry.tracer,
@@ -132,9 +132,13 @@ class Attempt:
                 retry_of=request.retry_of,
                 goes_on_from=await came_from(self._services, self._claimed),
             ) as span:
+                note_start(self._recorder, self._claimed, span=span.traceparent)
                 flush_s = self._services.settings.coalesce_ms / 1000
                 runs, modes = self._services.runs, request.payload["modes"] or ()
-                async with EventWriter(runs, claim, modes=modes, flush_s=flush_s, published=span.published) as events:
+                async with (
+                    RecordedMeanwhile(self._recorder, self._services.trajectories),
+                    EventWriter(runs, claim, modes=modes, flush_s=flush_s, published=span.published) as events,
+                ):
                     ending = await self._ending(events)
                     rest = () if ending is None else await events.drained()
                 span.outcome = "cancelled" if ending is None or ending.cancelled else _OUTCOMES[ending.status]
@@ -343,6 +347,7 @@ def plan_of(
         asks_as=asks_as,
         timeout_s=timeout_s,
         retry_of=request.retry_of,
+        feedback=payload.get("feedback") or {},
         checkpoint=payload.get("checkpoint"),
         interrupt_before=payload.get("interrupt_before") or (),
         interrupt_after=payload.get("interrupt_after") or (),

@@ -43,6 +43,14 @@ async def _actor(
 Actor = Annotated[Who, Depends(_actor)]
 """Who asks: by the name they give themselves, and whether they hold the server's key."""
 
+
+async def _base_url(request: Request) -> str:
+    return str(request.base_url)
+
+
+BaseUrl = Annotated[str, Depends(_base_url)]
+"""Where the client reached this server, with a slash at the end; a proxy in front must pass `Host` on."""
+
 Authorised = Depends(authorise)
 """On every router but the one that says whether the server is up."""
 

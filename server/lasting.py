@@ -16,6 +16,7 @@ from motet.memory.redis.checkpoints import RedisCheckpointer
 from motet.memory.redis.client import Client, connected, reached
 from motet.memory.redis.effects import RedisEffects
 from motet.memory.redis.events import RedisEvents
+from motet.memory.redis.feedback import RedisFeedbacks
 from motet.memory.redis.journal import RedisJournal
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.opening import scripts_of
@@ -26,7 +27,7 @@ from motet.memory.redis.threads import RedisThreads
 from motet.memory.redis.trajectories import RedisTrajectories
 from motet.memory.serde import encrypted_serializer, state_serializer
 from motet.server.settings import Settings
-from motet.server.store import redis_url, runs_of, trajectories_of
+from motet.server.store import feedbacks_of, redis_url, runs_of, trajectories_of
 
 _MEGABYTE = 1024 * 1024
 
@@ -50,6 +51,7 @@ class Lasting:
     checkpoints: RedisCheckpointer
     effects: RedisEffects
     cache: RedisCache[Any]
+    feedbacks: RedisFeedbacks
 
     @asynccontextmanager
     async def open_runs(self) -> AsyncGenerator[RunLifecycle]:
@@ -96,6 +98,7 @@ async def lasting(
                 ),
                 effects=RedisEffects(client, keys, scripts, serde=serde),
                 cache=RedisCache(client, keys, serde),
+                feedbacks=feedbacks_of(settings, client, scripts),
             )
 
 

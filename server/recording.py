@@ -27,8 +27,8 @@ def recorder_of(services: Services, claimed: Claimed) -> Recorder:
     )
 
 
-def note_start(recorder: Recorder, claimed: Claimed) -> None:
-    """Write down what the run was given."""
+def note_start(recorder: Recorder, claimed: Claimed, *, span: str = "") -> None:
+    """Write down what the run was given; `span`: of this attempt, W3C."""
     request, payload = claimed.request, claimed.request.payload
     config = payload.get("config") or {}
     asked: dict[str, Any] = {
@@ -43,6 +43,7 @@ def note_start(recorder: Recorder, claimed: Claimed) -> None:
         "checkpoint": payload.get("checkpoint"),
         "retry_of": request.retry_of,
         "fork": payload.get("fork"),
+        "replaced": payload.get("replaced"),
     }
     command = payload.get("command")
     recorder.run_started(
@@ -55,6 +56,7 @@ def note_start(recorder: Recorder, claimed: Claimed) -> None:
         config={name: value for name, value in asked.items() if value not in (None, "", [], {})},
         follows=claimed.follows,
         traceparent=request.traceparent,
+        span=span,
         copy_of=forked_from(payload),
         versions=versions(),
     )
@@ -74,7 +76,7 @@ def versions() -> Mapping[str, str]:
 
 
 def _answer(one: Decided) -> Mapping[str, Any]:
-    """Which way a question was decided, and by whom."""
+    """Which way a question was decided, by whom, and when."""
     kinds = [str(decision["type"]) for decision in one.decisions if "type" in decision]
     who = {"actor": one.who.actor, "verified_as": one.who.verified_as}
-    return {"kind": ", ".join(kinds) or one.state, "who": who, "approval_id": one.approval_id}
+    return {"kind": ", ".join(kinds) or one.state, "who": who, "approval_id": one.approval_id, **({"when": one.when} if one.when else {})}

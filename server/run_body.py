@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from motet.graphs.events import Mode
 from motet.memory.ports import Multitask
 from motet.server.checkpoint_ref import CheckpointId, CheckpointRef
+from motet.server.feedback_body import Key
 
 WireMode = Literal[
     "values", "updates", "messages", "messages-tuple", "custom", "tasks", "checkpoints", "debug", "events"
@@ -84,6 +85,8 @@ class RunBody(BaseModel):
     """A run without a thread always has a new one."""
     on_disconnect: OnDisconnect = "continue"
     """Of a stream or a wait; a run in the background has no client that could leave."""
+    feedback_keys: Annotated[list[Key], Field(max_length=20)] = []
+    """What whoever reads the stream may say something about, by a one-time link each, told in the event `feedback`."""
     strict_resume: Literal[True] = True
     """A resume that names nothing waiting is always refused here."""
 

@@ -10,7 +10,7 @@ from langchain_core.utils.uuid import uuid7
 from motet.errors import CallerError, InvalidInput, NotFound, NoWaitingInterrupt, ThreadNeeded
 from motet.graphs.answers import answers as answers_in
 from motet.graphs.answers import ids_in
-from motet.graphs.registry import Assistant
+from motet.graphs.registry import Assistant, GraphRegistry
 from motet.memory.asking import Answer, Decided, Who
 from motet.memory.ports import Run, RunRequest, Thread, WaitingInterrupt
 from motet.memory.recall import whose
@@ -19,22 +19,23 @@ from motet.server import thread_state
 from motet.server.carried import check_json
 from motet.server.checkpoint_ref import NEWEST, CheckpointRef, meant
 from motet.server.deciding import as_it_waited, decided, is_decided_so, over, withdraw
+from motet.server.feedback_links import with_links
 from motet.server.fork_block import carried_on
 from motet.server.run_body import RunBody, RunConfig, RunCreate, StatelessRunCreate
 from motet.server.services import Services
 
 
-async def accept(thread_id: str, body: RunCreate, services: Services, who: Who) -> Run:
+async def accept(thread_id: str, body: RunCreate, services: Services, who: Who, *, base_url: str = "") -> Run:
     """Check everything, then record the run; what is refused leaves no trace. Two round trips, three for an answer.
 
     `who` decides, where the run answers a question. The same answer by the same person again records nothing, and gives
-    the run that carries the decision.
+    the run that carries the decision. `base_url` is where the client reached this server, for links.
 
     Raises:
         InvalidInput, NotFound, ThreadBusy, ThreadWaits, NoWaitingInterrupt, AlreadyDecided, ArgumentsChanged.
     """
     at = meant(thread_id, body.checkpoint, body.checkpoint_id)
-    assistant = _checked(body, services, goes_on=at is not NEWEST)
+    assistant = checked(body, services.graphs, goes_on=at is not NEWEST)
     thread = await _thread(thread_id, body, services)
     if at is not NEWEST:
         await _check_checkpoint(services, thread, thread_id, at)
@@ -54,7 +55,7 @@ async def accept(thread_id: str, body: RunCreate, services: Services, who: Who) 
             thread_id=thread_id,
             assistant_id=assistant.assistant_id,
             graph_id=assistant.graph_id,
-            payload=_payload(body, thread, answers, at),
+            payload=payload_of(body, thread, answers, at),
             metadata=body.metadata or {},
             # Behind the run that tells the agent: in its place, it would bring the question back.
             multitask="enqueue" if gives_way else body.multitask_strategy,
@@ -63,6 +64,7 @@ async def accept(thread_id: str, body: RunCreate, services: Services, who: Who) 
             behind=on_waiting != "refuse",
             traceparent=current_traceparent(),
         )
+        request = await with_links(services, request, body.feedback_keys, base_url)
         new_thread = body.metadata or {} if body.if_not_exists == "create" else None
         run = await services.pool.create(request, new_thread=new_thread)
     except NoWaitingInterrupt as error:
@@ -72,22 +74,27 @@ async def accept(thread_id: str, body: RunCreate, services: Services, who: Who) 
     return run
 
 
-async def accept_stateless(bodies: Sequence[StatelessRunCreate], services: Services) -> list[Run]:
+async def accept_stateless(
+    bodies: Sequence[StatelessRunCreate], services: Services, *, base_url: str = ""
+) -> list[Run]:
     """Check all, then record each with a thread of its own, whose id is the run's. One round trip each.
 
     Raises:
         InvalidInput: nothing was recorded.
         ThreadNeeded: one answers a question; nothing was recorded.
     """
-    requests = [_alone(body, services) for body in bodies]
+    alone = [_alone(body, services) for body in bodies]
+    requests = [
+        await with_links(services, one, body.feedback_keys, base_url) for one, body in zip(alone, bodies, strict=True)
+    ]
     return [await services.pool.create(request, new_thread={}) for request in requests]
 
 
 def _alone(body: StatelessRunCreate, services: Services) -> RunRequest:
     if body.command is not None and body.command.resume is not None:
         raise ThreadNeeded
-    assistant = _checked(body, services)
-    payload = _payload(body, None, None, NEWEST)
+    assistant = checked(body, services.graphs)
+    payload = payload_of(body)
     # The thread is gone when the run ends: its last values must be among its events.
     modes = dict.fromkeys([*payload["modes"], "values"])
     run_id = str(uuid7())
@@ -103,17 +110,22 @@ def _alone(body: StatelessRunCreate, services: Services) -> RunRequest:
     )
 
 
-def _checked(body: RunBody, services: Services, *, goes_on: bool = False) -> Assistant:
-    """The assistant, once everything is checked that can be without the thread."""
-    assistant = services.graphs.find(body.assistant_id)
+def checked(body: RunBody, graphs: GraphRegistry, *, goes_on: bool = False) -> Assistant:
+    """The assistant, once everything is checked that can be without the thread. Raises InvalidInput."""
+    assistant = graphs.find(body.assistant_id)
+    check_told(body)
+    _check_nodes(body, graphs, assistant)
+    if body.command is None and not (goes_on and body.input is None):
+        graphs.check(assistant.graph_id, body.input)
+    return assistant
+
+
+def check_told(body: RunBody) -> None:
+    """Refuse what no graph could be given. Raises InvalidInput."""
     _check_configurable((body.config or RunConfig()).configurable)
     _check_configurable(_told(body.context), of="context")
     for name, value in body:
         check_json(name, value)
-    _check_nodes(body, services, assistant)
-    if body.command is None and not (goes_on and body.input is None):
-        services.graphs.check(assistant.graph_id, body.input)
-    return assistant
 
 
 async def _thread(thread_id: str, body: RunCreate, services: Services) -> Thread | None:
@@ -206,7 +218,9 @@ def _beside(command: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: command[name] for name in ("update", "goto") if command.get(name)}
 
 
-def _payload(body: RunBody, thread: Thread | None, answers: dict[str, Any] | None, at: CheckpointRef) -> dict[str, Any]:
+def payload_of(
+    body: RunBody, thread: Thread | None = None, answers: dict[str, Any] | None = None, at: CheckpointRef = NEWEST
+) -> dict[str, Any]:
     """What the worker needs. A command wins over an input sent along: Agent Chat UI sends `{}` with each resume."""
     config = body.config or RunConfig()
     config = config.model_copy(update={"configurable": _remembering(config.configurable, body, thread)})
@@ -233,9 +247,9 @@ def _nodes(asked: list[str]) -> str | list[str] | None:
     return "*" if "*" in asked else asked or None
 
 
-def _check_nodes(body: RunBody, services: Services, assistant: Assistant) -> None:
+def _check_nodes(body: RunBody, graphs: GraphRegistry, assistant: Assistant) -> None:
     """A run that should stop at a node that isn't there would never stop."""
-    known = services.graphs.nodes(assistant.graph_id)
+    known = graphs.nodes(assistant.graph_id)
     for field, asked in (("interrupt_before", body.interrupt_before), ("interrupt_after", body.interrupt_after)):
         unknown = [name for name in asked if name != "*" and known is not None and name not in known]
         if unknown:

@@ -17,7 +17,8 @@ from motet.errors import InvalidConfig
 from motet.graphs.registry import Declared, GraphRegistry
 from motet.memory.approvals import Journal
 from motet.memory.effects import EffectLedger
-from motet.memory.ports import EventReader, FencedCheckpoints, RunLifecycle, ThreadIndex, Threads
+from motet.memory.feedback import Feedbacks, RunFinder
+from motet.memory.ports import EventReader, FencedCheckpoints, RunLifecycle, Threads
 from motet.memory.redis.approvals import Clock
 from motet.memory.redis.documents import RedisDocuments
 from motet.memory.redis.store import RedisStore
@@ -44,6 +45,9 @@ from motet.server.zygote import Zygote
 from motet.tools.budget import Limits
 from motet.tools.index import Progress
 
+_Graphs = tuple[Mapping[str, Declared], Mapping[str, str]]
+"""Graphs by name, and what is said of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
@@ -51,7 +55,7 @@ class Services:
 
     settings: Settings
     threads: Threads
-    thread_index: ThreadIndex
+    thread_index: RunFinder
     runs: RunLifecycle
     pool: Pool
     """Where routes have runs accepted, so that they may start in this process at once."""
@@ -66,6 +70,8 @@ class Services:
     """Tells another service of approvals; None where none is to be told."""
     events: EventReader
     trajectories: TrajectoryStore
+    feedbacks: Feedbacks
+    """What was said of runs."""
     messages: KnownMessages
     """What messages became in the trajectories that this process writes."""
     checkpoints: FencedCheckpoints
@@ -110,8 +116,7 @@ async def opened(
     project = _project(config)
     async with AsyncExitStack() as resources:
         prices, telemetry = price_table.load(settings.prices), _watched(settings, resources)
-        declared = (langgraph_json.load(project), project.descriptions) if project else ({}, {})
-        classes = project.classes if project else ()
+        declared, classes = _declared(project)
         lost = telemetry.metrics.lease_lost
         lasts = await resources.enter_async_context(lasting(settings, classes=classes, lost=lost, clock=clock))
         crew = NOBODY
@@ -134,6 +139,7 @@ async def opened(
             open_runs=lasts.open_runs,
             events=lasts.events,
             trajectories=lasts.trajectories,
+            feedbacks=lasts.feedbacks,
             messages=KnownMessages(),
             checkpoints=lasts.checkpoints,
             effects=lasts.effects,
@@ -156,6 +162,13 @@ def _project(config: Path | None) -> langgraph_json.Project | None:
     return project
 
 
+def _declared(project: langgraph_json.Project | None) -> tuple[_Graphs, Sequence[tuple[str, ...]]]:
+    """The project's graphs with what is said of them, and the classes that their states may hold."""
+    if project is None:
+        return ({}, {}), ()
+    return (langgraph_json.load(project), project.descriptions), project.classes
+
+
 def _watched(settings: Settings, resources: AsyncExitStack) -> setup.Telemetry:
     """What watches this process from now on: the chain of calls, spans, metrics, LangSmith; no secret passes them."""
     failpoints.arm(settings.failpoint)
@@ -163,7 +176,12 @@ def _watched(settings: Settings, resources: AsyncExitStack) -> setup.Telemetry:
     resources.callback(redact.know(settings.secrets))
     langsmith.install()
     telemetry = setup.install(
-        setup.TelemetrySettings(tracing=settings.traces, metrics=True, metrics_to_otlp=settings.sends_metrics)
+        setup.TelemetrySettings(
+            tracing=settings.traces,
+            metrics=True,
+            metrics_to_otlp=settings.sends_metrics,
+            evaluations=settings.sends_evaluations,
+        )
     )
     resources.push_async_callback(asyncio.to_thread, telemetry.shutdown)
     return telemetry
@@ -171,7 +189,7 @@ def _watched(settings: Settings, resources: AsyncExitStack) -> setup.Telemetry:
 
 def _graphs(
     settings: Settings,
-    declared: tuple[Mapping[str, Declared], Mapping[str, str]],
+    declared: _Graphs,
     crew: Crew,
     lasts: Lasting,
     store: BaseStore,

@@ -172,6 +172,12 @@ class Settings(BaseSettings):
         return os.environ.get("OTEL_METRICS_EXPORTER") != "none" and any(os.environ.get(name) for name in names)
 
     @property
+    def sends_evaluations(self) -> bool:
+        """Whether scores and feedback go to OTLP as events; `OTEL_LOGS_EXPORTER=none` keeps them here."""
+        names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
+        return os.environ.get("OTEL_LOGS_EXPORTER") != "none" and any(os.environ.get(name) for name in names)
+
+    @property
     def pii_rules(self) -> Mapping[str, str]:
         """From a kind of personal data to LangChain's name of what is done about it."""
         rules = [] if self.pii == "none" else self.pii.split(",")

@@ -12,6 +12,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
 from motet.errors import MotetError
+from motet.graphs.events import FEEDBACK
 from motet.memory.ports import END, GAP, EventReader, StoredEvent
 from motet.observability.metrics import QueueMetrics
 from motet.server import wire
@@ -47,12 +48,12 @@ def stream(
         thread_id: the run's thread.
         run_id: the run.
         after: id of the last event the client has.
-        modes: names of events to send, of sub-graphs too; None sends all. `metadata`, `error` and `resume_gap` are
-            always sent.
+        modes: names of events to send, of sub-graphs too; None sends all. `metadata`, `feedback`, `error` and
+            `resume_gap` are always sent.
         headers: further headers of the response.
         metrics: told when the client begins to read and when it is gone.
     """
-    wanted = None if modes is None else frozenset((*modes, "metadata", GAP, END))
+    wanted = None if modes is None else frozenset((*modes, "metadata", FEEDBACK, GAP, END))
     return _Stream(_writes(events, thread_id, run_id, after, wanted), headers, metrics)
 
 

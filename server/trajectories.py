@@ -8,6 +8,7 @@ from typing import Protocol
 import orjson
 
 from motet.errors import NotFound
+from motet.graphs.events import FEEDBACK
 from motet.memory.ports import END, EventReader, RunLifecycle
 from motet.memory.trajectories import TrajectoryStore
 from motet.observability.trajectory.redact import redacted
@@ -100,7 +101,10 @@ async def _events(here: Kept, thread_id: str, run_id: str) -> list[Event]:
         if (await here.runs.get(thread_id, run_id)).status in {"pending", "running"}:
             return told
         async for one in here.events.read(thread_id, run_id):
-            if one.name != END:
+            if one.name not in {
+                END,
+                FEEDBACK,
+            }:  # links are their reader's alone, and the run's graph told nothing of them
                 data = redacted(orjson.loads(one.data))
                 told.append(Event(run_id=run_id, event_id=one.event_id, name=one.name, data=data))
     except NotFound:

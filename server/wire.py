@@ -186,6 +186,7 @@ def _kwargs(request: RunRequest) -> Wire:
         "interrupt_before": payload.get("interrupt_before"),
         "interrupt_after": payload.get("interrupt_after"),
         "checkpoint": payload.get("checkpoint"),
+        "feedback_keys": list(payload.get("feedback") or ()) or None,
         "temporary": request.temporary,
         "subgraphs": bool(payload.get("stream_subgraphs")),
         "resumable": True,

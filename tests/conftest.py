@@ -23,7 +23,7 @@ OF_A_THREAD = frozenset(
 )
 """First words of the keys that a thread owns: they go when the thread is deleted."""
 
-OF_A_TENANT = frozenset({"store", "cache", "eval"})
+OF_A_TENANT = frozenset({"store", "cache", "eval", "feedback"})
 """First words of the keys of which a tenant has one each: what they hold goes, the keys with it or nearly."""
 
 OF_A_CORPUS = frozenset({"corpus", "docs"})

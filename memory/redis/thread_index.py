@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
+from uuid import UUID
 
 from redis.asyncio import Redis
 
@@ -18,6 +19,10 @@ _AT_ONCE = 500
 
 _LATELY_MS = 60_000
 """So long a noted id waits for its thread, and so far a server's clock may be behind that of the one before it."""
+
+_BY_TIME = 7
+_NEARLY_US = 5_000_000
+"""So far apart may be the clocks of a run's server and of Redis, for its thread to be found at once."""
 
 
 class RedisThreadIndex:
@@ -56,6 +61,19 @@ class RedisThreadIndex:
             gone += [thread_id for thread_id, (thread, _) in found.items() if thread is None]
         for start in range(0, len(gone), _AT_ONCE):
             await self._on("thread_index_drop", gone[start : start + _AT_ONCE], _LATELY_MS)
+
+    async def of_run(self, run_id: str) -> str | None:
+        """See `RunFinder.of_run`. A run's id says when it was made, which is when it was accepted, or nearly."""
+        end = f"|{run_id}".encode()
+        ranges: list[tuple[str | float, str | float]] = [("-inf", "+inf")]
+        if (made := _made(run_id)) is not None:
+            ranges.insert(0, (made - _NEARLY_US, made + _NEARLY_US))
+        for low, high in ranges:
+            with answering(self._client):
+                members: Any = await self._client.zrangebyscore(self._keys.recent(), low, high)
+            if (found := next((one for one in members if one.endswith(end)), None)) is not None:
+                return found.removesuffix(end).decode()
+        return None
 
     async def named(self, thread_ids: Sequence[str]) -> Sequence[Thread]:
         """See `ThreadIndex.named`. One round trip for each 500."""
@@ -98,3 +116,12 @@ class RedisThreadIndex:
     async def _on(self, script: str, thread_ids: Sequence[str], *args: Argument) -> None:
         with answering(self._client):
             await self._scripts.run(script, keys=[self._keys.threads()], args=[*args, *thread_ids])
+
+
+def _made(run_id: str) -> int | None:
+    """Microseconds since 1970 at which the id was made, if it says so."""
+    try:
+        told = UUID(run_id)
+    except ValueError:
+        return None
+    return (told.int >> 80) * 1000 if told.version == _BY_TIME else None

@@ -15,9 +15,11 @@ from typing import Any
 import orjson
 
 from motet.observability import names
+from motet.observability.evaluation.result_event import result
 from motet.observability.trajectory.genai_messages import input_message, output_message
 from motet.observability.trajectory.records import (
     Failure,
+    FeedbackGiven,
     Interrupted,
     ModelCalled,
     NodeFinished,
@@ -83,8 +85,8 @@ class _Spans:
         span = self._span(branch, parent)
         yield span
         for child in branch.children:
-            if child.kind in {"question", "answer"}:
-                span.setdefault("events", []).append(_event(child))
+            if child.kind in {"question", "answer", "feedback", "parted"}:
+                span.setdefault("events", []).append(self._event(child))
             else:
                 yield from self._within(child, span["spanId"])
 
@@ -112,6 +114,17 @@ class _Spans:
         if branch.outcome == "error":
             span["status"] = {"code": _ERROR, **({"message": failure.message} if failure is not None else {})}
         return span
+
+    def _event(self, branch: Branch) -> Json:
+        record = branch.records[0]
+        if not isinstance(record, FeedbackGiven):
+            return _event(branch)
+        said = self._trajectory.plain(record.said) if self._content and record.said is not None else {}
+        return {
+            "name": names.EVALUATION_RESULT,
+            "timeUnixNano": _nanoseconds(branch.begin),
+            "attributes": _attributes(result(record.key, record.score, label=None, explanation=said.get("comment"))),
+        }
 
     def _named(self, record: Record, so_far: tuple[str, int]) -> tuple[str, int]:
         match record:
@@ -212,6 +225,7 @@ def _attempts(branch: Branch) -> Iterator[Branch]:
 
 
 def _event(branch: Branch) -> Json:
+    """A question, an answer, or where a fork does something else."""
     ids: Sequence[str] = ()
     for record in branch.records:
         if isinstance(record, Interrupted):
@@ -219,7 +233,7 @@ def _event(branch: Branch) -> Json:
         elif isinstance(record, RunStarted):
             ids = list(record.answers)
     return {
-        "name": names.QUESTION if branch.kind == "question" else names.ANSWER,
+        "name": {"question": names.QUESTION, "parted": names.PARTED}.get(branch.kind, names.ANSWER),
         "timeUnixNano": _nanoseconds(branch.begin),
         "attributes": _attributes({names.INTERRUPT_IDS: ids or None}),
     }

@@ -13,10 +13,12 @@ from typing import Any, Literal
 
 from motet.observability.names import Outcome
 from motet.observability.trajectory.records import (
+    FeedbackGiven,
     Interrupted,
     ModelCalled,
     NodeFinished,
     NodeStarted,
+    Parted,
     Record,
     RunFinished,
     RunStarted,
@@ -27,7 +29,7 @@ from motet.observability.trajectory.records import (
 
 ENTRANCE = "__start__"
 
-Kind = Literal["trajectory", "run", "attempt", "node", "model", "tool", "store", "question", "answer"]
+Kind = Literal["trajectory", "run", "attempt", "node", "model", "tool", "store", "question", "answer", "feedback", "parted"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class Branch:
 
     kind: Kind
     name: str
-    """Graph, node, model or tool; empty for a question, an answer and memory."""
+    """Graph, node, model, tool, or what feedback is about; empty for a question, an answer, memory and a parting."""
     path: str = ""
     """Of the task that it is, or in which it happened; see `records.Happened`."""
     started: str
@@ -118,6 +120,8 @@ class _Attempt:
     def __init__(self, first: Record) -> None:
         self._root = Branch(kind="run", name=first.run_id, started=first.at)
         self._nodes: dict[str, Branch] = {}
+        self._parted: Branch | None = None
+        """Where it parts from what it is a fork of, until the call is known that does."""
 
     def add(self, record: Record) -> None:
         match record:
@@ -131,9 +135,12 @@ class _Attempt:
             case NodeFinished():
                 self._end(record)
             case ModelCalled() | ToolCalled() | StoreCalled():
-                self._inside(record.path).children.append(_call(record))
-            case Interrupted():
-                self._add(_moment("question", record, "interrupted"))
+                self._inside(record.path).children.append(self._called(record))
+            case Parted():
+                self._parted = _moment("parted", record, "ok")
+                self._inside(record.path).children.append(self._parted)
+            case Interrupted() | FeedbackGiven():
+                self._add(_by_people(record))
             case RunFinished():
                 self._root.outcome, self._root.duration_s = record.outcome, record.totals.seconds
                 self._root.records.append(record)
@@ -145,6 +152,13 @@ class _Attempt:
     def finished(self) -> Branch:
         _arrange(self._root)
         return self._root
+
+    def _called(self, record: ModelCalled | ToolCalled | StoreCalled) -> Branch:
+        """The call; one by which a fork parts stands behind the line that says so."""
+        parted = self._parted
+        if parted is not None and record.path == parted.path and getattr(record, "from_run", record.path) is None:
+            parted.started, self._parted = record.at, None
+        return _call(record)
 
     def _add(self, branch: Branch) -> None:
         self._root.children.append(branch)
@@ -186,6 +200,15 @@ def _moment(kind: Kind, record: Record, outcome: Outcome) -> Branch:
     return Branch(kind=kind, name="", path=record.path, started=record.at, outcome=outcome, records=[record])
 
 
+def _by_people(record: Interrupted | FeedbackGiven) -> Branch:
+    """What a person was asked, or said without being asked."""
+    if isinstance(record, Interrupted):
+        return _moment("question", record, "interrupted")
+    branch = _moment("feedback", record, "ok")
+    branch.name = record.key
+    return branch
+
+
 def _call(record: ModelCalled | ToolCalled | StoreCalled) -> Branch:
     branch = Branch(
         kind="store",
@@ -198,7 +221,8 @@ def _call(record: ModelCalled | ToolCalled | StoreCalled) -> Branch:
     )
     if isinstance(record, ModelCalled):
         branch.kind, branch.name = "model", record.model
-        branch.tokens, branch.cost_usd = record.usage.total_tokens, record.cost_usd
+        if record.from_run is None:
+            branch.tokens, branch.cost_usd = record.usage.total_tokens, record.cost_usd
     elif isinstance(record, ToolCalled):
         branch.kind, branch.name = "tool", record.tool
     return branch

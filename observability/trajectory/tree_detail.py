@@ -11,7 +11,10 @@ By kind, empty fields left out:
 - tool: agent, arguments, result, call_id, asked, handed_to, effect, ledger_key, error;
 - store: operations, results, error;
 - question: questions (id, value);
-- answer: answers (by interrupt id: kind, who, when), command.
+- answer: answers (by interrupt id: kind, who, when), command;
+- parted: of a fork: from_run, of (model or tool), agent, step, field, expected, actual, hint.
+
+A call of a fork that was answered from the record has from_run.
 """
 
 from __future__ import annotations
@@ -23,10 +26,12 @@ from typing import Any
 
 from motet.observability.trajectory.records import (
     Failure,
+    FeedbackGiven,
     Interrupted,
     ModelCalled,
     NodeFinished,
     NodeStarted,
+    Parted,
     Record,
     Ref,
     RunFinished,
@@ -101,14 +106,30 @@ class Telling:
                 told = {"agent": record.place.agent, "step": record.place.step, "triggers": list(record.triggers)}
             case NodeFinished():
                 told = self._ended(record)
-            case Interrupted():
-                asked = [{"id": one.interrupt_id, "value": self._plain(one.value)} for one in record.questions]
-                told = {"questions": asked}
+            case Interrupted() | FeedbackGiven():
+                told = self._by_people(record)
+            case Parted():
+                told = self._parted(record)
             case ModelCalled() | ToolCalled() | StoreCalled():
                 told = self._call(record) | _error(record.error)
             case _:
                 told = {}
         return told
+
+    def _by_people(self, record: Interrupted | FeedbackGiven) -> dict[str, Any]:
+        if isinstance(record, Interrupted):
+            return {
+                "questions": [{"id": one.interrupt_id, "value": self._plain(one.value)} for one in record.questions]
+            }
+        return {
+            "feedback_id": record.feedback_id,
+            "state": record.state,
+            "key": record.key,
+            "score": record.score,
+            **(self._plain(record.said) or {}),
+            "message_id": record.message_id,
+            "source": dict(record.source),
+        }
 
     def _call(self, record: ModelCalled | ToolCalled | StoreCalled) -> dict[str, Any]:
         if isinstance(record, ModelCalled):
@@ -159,6 +180,7 @@ class Telling:
             "model_used": record.model_used,
             "finish_reason": record.finish_reason,
             "first_token_s": record.first_token_s,
+            "from_run": record.from_run,
         }
 
     def _tool(self, record: ToolCalled) -> dict[str, Any]:
@@ -171,6 +193,19 @@ class Telling:
             "handed_to": record.handed_to,
             "effect": record.effect if record.effect != "none" else None,
             "ledger_key": record.ledger_key,
+            "from_run": record.from_run,
+        }
+
+    def _parted(self, record: Parted) -> dict[str, Any]:
+        return {
+            "from_run": record.from_run,
+            "of": record.kind,
+            "agent": record.agent,
+            "step": record.step,
+            "field": record.field,
+            "expected": self._plain(record.expected),
+            "actual": self._plain(record.actual),
+            "hint": record.hint,
         }
 
     def _plain(self, ref: Ref | None) -> Any:

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from motet.memory.ports import CancelAction
 from motet.server import wire
-from motet.server.deps import Actor, Authorised, Wired
+from motet.server.deps import Actor, Authorised, BaseUrl, Wired
 from motet.server.routes.run_queries import LastEventId, RunList, StreamModes
 from motet.server.run_answers import awaited, headers_of, path_of, streamed
 from motet.server.run_body import RunCreate
@@ -22,24 +22,30 @@ router = APIRouter(prefix="/threads/{thread_id}/runs", dependencies=[Authorised]
 
 
 @router.post("")
-async def create(thread_id: UUID, body: RunCreate, services: Wired, actor: Actor, response: Response) -> wire.Wire:
+async def create(
+    thread_id: UUID, body: RunCreate, services: Wired, actor: Actor, *, base_url: BaseUrl, response: Response
+) -> wire.Wire:
     """Accept a run to be worked in the background; durable once this returns."""
-    run = await accept(str(thread_id), body, services, actor)
+    run = await accept(str(thread_id), body, services, actor, base_url=base_url)
     response.headers.update(headers_of(run))
     return wire.run(run)
 
 
 @router.post("/stream")
-async def create_and_stream(thread_id: UUID, body: RunCreate, services: Wired, actor: Actor) -> Response:
+async def create_and_stream(
+    thread_id: UUID, body: RunCreate, services: Wired, actor: Actor, base_url: BaseUrl
+) -> Response:
     """Accept a run and stream its events; when the client leaves, it goes on unless asked otherwise."""
-    run = await accept(str(thread_id), body, services, actor)
+    run = await accept(str(thread_id), body, services, actor, base_url=base_url)
     return streamed(services, run, cancels=body.on_disconnect == "cancel", modes=body.asked_modes, who=actor)
 
 
 @router.post("/wait")
-async def create_and_wait(thread_id: UUID, body: RunCreate, services: Wired, actor: Actor) -> Response:
+async def create_and_wait(
+    thread_id: UUID, body: RunCreate, services: Wired, actor: Actor, base_url: BaseUrl
+) -> Response:
     """Accept a run and answer with the thread's values at its end."""
-    run = await accept(str(thread_id), body, services, actor)
+    run = await accept(str(thread_id), body, services, actor, base_url=base_url)
     return await awaited(services, run, cancels=body.on_disconnect == "cancel", who=actor)
 
 
@@ -58,8 +64,9 @@ async def get(thread_id: UUID, run_id: UUID, services: Wired) -> wire.Wire:
 
 @router.delete("/{run_id}", status_code=HTTPStatus.NO_CONTENT)
 async def delete(thread_id: UUID, run_id: UUID, services: Wired) -> None:
-    """Forget an ended run and its events; what it left in the thread's state stays."""
+    """Forget an ended run, its events, and what was said of it; what it left in the thread's state stays."""
     await services.runs.delete(str(thread_id), str(run_id))
+    await services.feedbacks.forget(str(thread_id), str(run_id))
 
 
 @router.get("/{run_id}/join")

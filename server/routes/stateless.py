@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Response
 
 from motet.memory.ports import CancelAction
 from motet.server import wire
-from motet.server.deps import Actor, Authorised, Wired
+from motet.server.deps import Actor, Authorised, BaseUrl, Wired
 from motet.server.routes.run_queries import LastEventId, StreamModes
 from motet.server.run_answers import awaited, streamed
 from motet.server.run_body import StatelessRunCreate
@@ -23,32 +23,32 @@ Batch = Annotated[list[StatelessRunCreate], Body(min_length=1, max_length=1_000)
 
 
 @router.post("")
-async def create(body: StatelessRunCreate, services: Wired, response: Response) -> wire.Wire:
+async def create(body: StatelessRunCreate, services: Wired, base_url: BaseUrl, response: Response) -> wire.Wire:
     """Accept a run to be worked in the background; durable once this returns."""
-    [run] = await accept_stateless([body], services)
+    [run] = await accept_stateless([body], services, base_url=base_url)
     response.headers["Content-Location"] = f"/runs/{run.request.run_id}"
     return wire.run(run)
 
 
 @router.post("/stream")
-async def create_and_stream(body: StatelessRunCreate, services: Wired) -> Response:
+async def create_and_stream(body: StatelessRunCreate, services: Wired, base_url: BaseUrl) -> Response:
     """Accept a run and stream its events; when the client leaves, it goes on unless asked otherwise."""
-    [run] = await accept_stateless([body], services)
+    [run] = await accept_stateless([body], services, base_url=base_url)
     at = f"/runs/{run.request.run_id}"
     return streamed(services, run, cancels=body.on_disconnect == "cancel", at=at)
 
 
 @router.post("/wait")
-async def create_and_wait(body: StatelessRunCreate, services: Wired) -> Response:
+async def create_and_wait(body: StatelessRunCreate, services: Wired, base_url: BaseUrl) -> Response:
     """Accept a run and answer with its last values."""
-    [run] = await accept_stateless([body], services)
+    [run] = await accept_stateless([body], services, base_url=base_url)
     return await awaited(services, run, cancels=body.on_disconnect == "cancel")
 
 
 @router.post("/batch")
-async def create_batch(bodies: Batch, services: Wired) -> list[wire.Wire]:
+async def create_batch(bodies: Batch, services: Wired, base_url: BaseUrl) -> list[wire.Wire]:
     """Accept runs to be worked in the background; if one of them can't be accepted, none is."""
-    return [wire.run(run) for run in await accept_stateless(bodies, services)]
+    return [wire.run(run) for run in await accept_stateless(bodies, services, base_url=base_url)]
 
 
 @router.post("/cancel", status_code=HTTPStatus.NO_CONTENT)

@@ -87,7 +87,7 @@ def _run(detail: Mapping[str, Any]) -> Iterator[Said]:
     began = f"began {str(detail.get('began', '?'))[:19].replace('T', ' ')} UTC"
     yield "", " · ".join([began, *counts]), _DIM
     if copy_of := detail.get("copy_of"):
-        yield "", f"a copy of run {copy_of}", _DIM
+        yield "", f"a fork of run {copy_of}", _DIM
     if follows := detail.get("follows"):
         yield "", f"answers what run {follows} asked", _DIM
 
@@ -157,6 +157,29 @@ def _answer(detail: Mapping[str, Any]) -> Iterator[Said]:
         yield "", shown(detail["command"]), ""
 
 
+def _parted(detail: Mapping[str, Any]) -> Iterator[Said]:
+    """What it differs in from the run that it was made from; a side that isn't there isn't shown."""
+    yield "", f"live from here on: the {detail.get('of')}'s {detail.get('field')} isn't what it was", _DIM
+    for title, name, style in (("- ", "expected", "red"), ("+ ", "actual", "green")):
+        if name in detail:
+            yield title, shown(detail[name]), style
+    if hint := detail.get("hint"):
+        yield "", str(hint), _DIM
+
+
+def _feedback(detail: Mapping[str, Any]) -> Iterator[Said]:
+    score = detail.get("score")
+    thumb = {True: "thumb up", False: "thumb down"}.get(score) if isinstance(score, bool) else score
+    source: Mapping[str, Any] = detail.get("source", {})
+    state = detail.get("state")
+    told = [None if thumb is None else str(thumb), None if state == "given" else state]
+    told += [source.get("actor") or source.get("type"), detail.get("message_id") and f"on {detail['message_id']}"]
+    yield "", " · ".join(str(one) for one in told if one), ""
+    for name in ("value", "comment", "correction"):
+        if name in detail:
+            yield f"{name}: ", shown(detail[name]), ""
+
+
 def _problems(detail: Mapping[str, Any]) -> Iterator[Said]:
     if error := detail.get("error"):
         yield "", f"{error['kind'].rpartition(':')[2]}: {error['message']}", "red"
@@ -191,6 +214,8 @@ _FOLDED: Mapping[str, _Tell] = {
     "store": _store,
     "question": _questions,
     "answer": _answer,
+    "feedback": _feedback,
+    "parted": _parted,
 }
 _WHOLE: Mapping[str, _Tell] = {
     "run": _whole_run,

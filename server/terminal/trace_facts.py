@@ -84,7 +84,8 @@ class Facts:
         if tries := detail.get("tries"):
             told.append(f"{tries} tries")
         told += ["from the cache"] if detail.get("cached") else []
+        told += ["from the record"] if detail.get("from_run") and branch.kind != "parted" else []
         return told
 
 
-_NAMELESS = {"store": "memory", "question": "asks a person", "answer": "a person answered"}
+_NAMELESS = {"store": "memory", "question": "asks a person", "answer": "a person answered", "parted": "parts here"}

@@ -9,10 +9,12 @@ from typing import Any
 from rich.text import Text
 
 from motet.observability.trajectory.records import (
+    FeedbackGiven,
     Interrupted,
     ModelCalled,
     NodeFinished,
     NodeStarted,
+    Parted,
     Record,
     RunFinished,
     RunStarted,
@@ -77,6 +79,10 @@ def _headline(record: Record) -> tuple[str, Text] | None:
             told = _call(record)
         case Interrupted():
             told = "question", Text("‖ asks a person", "yellow")
+        case FeedbackGiven():
+            told = "feedback", Text.assemble((line(record.key), KINDS["feedback"]), (" feedback", DIM))
+        case Parted():
+            told = "parted", Text.assemble(("≠ parts here", KINDS["parted"]))
         case RunFinished():
             facts = (_tokens(record.totals.tokens), cost(record.totals.cost_usd))
             told = "end", _ended(record, record.outcome, "run", record.totals.seconds, *facts)
@@ -89,12 +95,16 @@ def _headline(record: Record) -> tuple[str, Text] | None:
 
 def _call(record: ModelCalled | ToolCalled | StoreCalled) -> tuple[str, Text]:
     if isinstance(record, ModelCalled):
-        facts = (_tokens(record.usage.total_tokens), cost(record.cost_usd))
+        facts = (_tokens(record.usage.total_tokens), cost(record.cost_usd), _source(record))
         return "model", _ended(record, record.model, "model", record.duration_s, *facts)
     if isinstance(record, ToolCalled):
         handed = f"→ {record.handed_to}" if record.handed_to else ""
-        return "tool", _ended(record, record.tool, "tool", record.duration_s, handed)
+        return "tool", _ended(record, record.tool, "tool", record.duration_s, handed, _source(record))
     return "store", _ended(record, "memory", "store", record.duration_s)
+
+
+def _source(record: ModelCalled | ToolCalled) -> str:
+    return "from the record" if record.from_run else ""
 
 
 def _ended(record: Any, name: str, kind: str, seconds: float, *facts: str) -> Text:

@@ -34,6 +34,8 @@ KINDS = {
     "store": "bright_black",
     "question": "yellow",
     "answer": "green",
+    "feedback": "green",
+    "parted": "yellow",
 }
 DIM = "bright_black"
 
@@ -113,7 +115,7 @@ class _Page:
 
     def _line(self, branch: Branch, guide: str, since: datetime) -> Text:
         label = Text().append(guide, DIM)
-        sign, colour = OUTCOMES[branch.outcome]
+        sign, colour = OUTCOMES[branch.outcome] if branch.kind != "parted" else ("≠", KINDS["parted"])
         label.append_text(Text.assemble((sign, colour), " ", names(branch, KINDS[branch.kind])))
         facts = Facts(branch, since)
         if self._width is None or not self.columns.took:

@@ -186,6 +186,20 @@ async def test_nobody_writes_of_a_run_that_is_gone(redis: Redis, keys: Keys) -> 
     assert await redis.exists(*keys.trajectories(THREAD)) == 0
 
 
+async def test_what_comes_late_is_added_to_what_is_there(redis: Redis, keys: Keys) -> None:
+    """Days later, when the run's own record is gone, something more is said of it; where nothing is kept, nothing."""
+    trajectories = RedisTrajectories(redis, keys)
+    await run(redis, keys, "r1")
+    assert not await trajectories.append(THREAD, "r1", batch(b"{}"), late=True)
+    assert await trajectories.append(THREAD, "r1", batch(began("r1")))
+    await redis.delete(keys.run(THREAD, "r1"))
+    assert not await trajectories.append(THREAD, "r1", batch(b'{"zombie":1}'))
+    assert await trajectories.append(THREAD, "r1", batch(b'{"late":1}'), late=True)
+    assert (await trajectories.read(THREAD, "r1")).records == [began("r1"), b'{"late":1}']
+    await trajectories.forget(THREAD, "r1")
+    assert not await trajectories.append(THREAD, "r1", batch(b"{}"), late=True)
+
+
 @pytest.mark.parametrize("ends", ["thread deleted", "run deleted", "rolled back"])
 async def test_deleting_takes_along_what_was_done(redis: Redis, keys: Keys, ends: str) -> None:
     """Thread, run and rollback: each forgets, in the same script, what the run did."""

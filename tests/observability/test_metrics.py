@@ -14,6 +14,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 from tests.observability.metered import Memory
 
 from motet.observability import names
+from motet.observability.feedback_metrics import FeedbackMetrics
 from motet.observability.metrics import QueueMetrics
 from motet.observability.model_metrics import CallFacts, ModelMetrics, RunFacts
 from motet.observability.prices import Usage
@@ -152,6 +153,7 @@ def test_the_guide_tells_every_metric() -> None:
     memory = Memory()
     everything(QueueMetrics(memory.meter))
     models(ModelMetrics(memory.meter))
+    FeedbackMetrics(memory.meter).given("helpful", 1.0, "api")
     rows = re.findall(r"^\| `(motet\.[a-z._]+)` \| `(motet_[a-z_]+)` \| (\S+) \|", GUIDE.read_text(), re.MULTILINE)
 
     assert {name: unit for name, _, unit in rows if name != names.CHECKPOINT_RESENT} == {
@@ -176,6 +178,7 @@ def _exposed() -> str:
     telemetry = install(TelemetrySettings(metrics=True))
     try:
         everything(telemetry.metrics)
+        telemetry.feedback.given("helpful", 1.0, "api")
         models(telemetry.models)
         return telemetry.exposed("")[0].decode()
     finally:

@@ -398,7 +398,7 @@ async def test_two_first_runs_make_one_thread(client: Any) -> None:
     [
         ("webhook", "http://example.org"),
         ("after_seconds", 5),
-        ("feedback_keys", ["good"]),
+        ("feedback_keys", ["two words"]),
         ("langsmith_tracer", {"project_name": "p"}),
         ("on_completion", "keep"),
         ("stream_mode", ["lifecycle"]),

@@ -2,15 +2,16 @@
 -- Add a batch to what a run did. The oldest runs of the thread give way to it, those that are too old first.
 -- KEYS: runs, records, contents, as `Keys.trajectories` has them, the run
 -- ARGV: run id, milliseconds to keep it all from now on, bytes that the thread's runs may take, run that this one follows,
---       or '', 1 for the batch that says that the rest is missing, 1 to do without contents that are neither sent nor
---       there, the batch, names (16 bytes each) of the contents that it holds, names of those that are sent, then for
+--       or '', 1 for the batch that says that the rest is missing, 1 for one that comes late: only to what is there, then
+--       also without a run, 1 to do without contents that are neither sent nor there, the batch, names (16 bytes each) of the contents that it holds, names of those that are sent, then for
 --       each of these, in the same order, the content and the names of the contents that it holds in turn
 -- Returns 'kept', 'missing' if a content is neither sent nor there, which changed nothing but that old runs went, 'gone'
 --         if there is no such run any more, 'full' if it was and is, or 'cut' if the batch doesn't fit: nothing but the
 --         one that says so is taken from then on.
 local k, run_id, keep_ms, most, last = KEYS, ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[5] == '1'
-local refs, sent, first_sent = ARGV[8], {}, 10
-if redis.call('EXISTS', k[4]) == 0 then
+local refs, sent, first_sent = ARGV[9], {}, 11
+local there = ARGV[6] == '1' and redis.call('HEXISTS', k[2], run_id) or redis.call('EXISTS', k[4])
+if there == 0 then
   return 'gone'
 end
 local cut = redis.call('HGET', k[2], run_id .. '\0cut')
@@ -25,7 +26,7 @@ for _, old in ipairs(redis.call('ZRANGEBYSCORE', k[1], '-inf', now_ms - keep_ms,
   end
 end
 
-for i, ref in ipairs(names_in(ARGV[9])) do
+for i, ref in ipairs(names_in(ARGV[10])) do
   sent[ref] = first_sent + 2 * (i - 1)
 end
 local function is_missing(names)
@@ -36,7 +37,7 @@ local function is_missing(names)
   end
   return false
 end
-if ARGV[6] ~= '1' then
+if ARGV[7] ~= '1' then
   if is_missing(refs) then
     return 'missing'
   end
@@ -49,8 +50,8 @@ end
 
 redis.call('ZADD', k[1], now_ms, run_id)
 local n = redis.call('HINCRBY', k[2], run_id, 1)
-local at, added = run_id .. '\0' .. n, #ARGV[7] + #refs
-redis.call('HSET', k[2], at, ARGV[7], at .. '\0refs', refs)
+local at, added = run_id .. '\0' .. n, #ARGV[8] + #refs
+redis.call('HSET', k[2], at, ARGV[8], at .. '\0refs', refs)
 if ARGV[4] ~= '' then
   redis.call('HSET', k[2], run_id .. '\0follows', ARGV[4])
 end
