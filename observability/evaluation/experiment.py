@@ -64,6 +64,8 @@ class Plan:
     """Of python, motet, langgraph, langchain-core; and `machine`."""
     judge: str | None = None
     """The model that judges, where any does."""
+    choice: Json = field(default_factory=dict[str, Any])
+    """How examples were chosen of the dataset: `split`, `tags`, `limit`; empty for all of them."""
     v: Literal[1] = VERSION
 
 

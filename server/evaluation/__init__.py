@@ -1,0 +1,1 @@
+"""Running evaluations: experiments on the queue, live or recorded, and the crew's own examples."""
