@@ -1,7 +1,7 @@
 # Every verb sets up what it needs first; a second run of the same verb starts at once.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all chaos check format lock setup clean
+.PHONY: help demo test test-all eval chaos check format lock setup clean
 
 # Some systems switch bytecode off for all of Python; imports then cost 6 s instead of 3 s each time. Empty is as good as unset.
 export PYTHONDONTWRITEBYTECODE :=
@@ -28,6 +28,10 @@ test:  ## every test that needs no other engine, no weights and no patience
 test-all:  ## every test there is; ends with what could not be run here, and why
 	@$(call ready,run dev peers)
 	@$(BIN)/python -m pytest -n auto --timeout 900
+
+eval:  ## try eight of the crew's own examples with the model, score the published run again, and write the report of both
+	@$(call ready,run)
+	@$(BIN)/python -m benchmarks.crew_evaluation
 
 MINUTES := 20
 chaos:  ## kill, freeze and starve a fleet at random for 20 minutes (MINUTES=, ARGS="--seed N --json") and check what is left

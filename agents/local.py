@@ -30,6 +30,8 @@ def serve(file: Path, threads: int) -> None:
 
     params = xllamacpp.CommonParams()
     params.model.path = str(file)
+    # What replies call the model: its path would tell where somebody's files lie to whoever sees a trajectory.
+    params.model_alias = {file.stem}
     params.n_ctx = CONTEXT_TOKENS
     # Two at once generate no more tokens a second in all than one after the other.
     params.n_parallel = 1

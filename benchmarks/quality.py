@@ -5,8 +5,8 @@
 
 FOLDER is the sample workspace. The model is the embedded one (temperature 0, seeded), or what MOTET_MODEL names. Both
 systems get the same model object, the same tools over the same data and documents, and the same limits. What is right
-stands in quality_scoring.py, what counts as unsupported in quality_evidence.py, and the questions, half of them held
-out from tuning, in quality_questions.yaml.
+stands in quality_scoring.py (how a text is read, in server/evaluation/saying.py), what counts as unsupported in
+quality_evidence.py, and the questions, half of them held out from tuning, in quality_questions.yaml.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.quality_report import Outcome, compared, show
 from benchmarks.quality_run import LIMITS, System, WatchedDocuments, answered
-from benchmarks.quality_scoring import Question, load_questions, words
+from benchmarks.quality_scoring import Question, load_questions
 from benchmarks.single_agent import build_single_agent
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
@@ -37,6 +37,7 @@ from motet.memory.redis.client import connect
 from motet.memory.redis.documents import RedisDocuments
 from motet.memory.redis.keys import Keys
 from motet.server.crew import Material, graphs_of
+from motet.server.evaluation.saying import words
 from motet.server.settings import Settings, load
 from motet.server.store import redis_url
 from motet.tools.documents.indexing import corpus_of, index_folder

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from benchmarks.quality_scoring import Number, Question, holds, missing, numbers, refused, without_code, words
+from benchmarks.quality_scoring import Question, missing
+
+from motet.server.evaluation.saying import Number, holds, numbers, refused, without_code, words
 
 _SOURCE = re.compile(r'<data source="[^"]*">')
 """Where marked data is from is our word, and its offsets are no evidence."""

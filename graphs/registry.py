@@ -48,6 +48,11 @@ class Assistant:
     description: str | None = None
 
 
+def assistant_of(graph_id: str, description: str | None = None) -> Assistant:
+    """A graph's own assistant, whether or not the graph is known here."""
+    return Assistant(assistant_id=str(uuid5(_SYSTEM_ASSISTANTS, graph_id)), graph_id=graph_id, description=description)
+
+
 class GraphRegistry:
     """Graphs by id; opens one for a run."""
 
@@ -71,12 +76,7 @@ class GraphRegistry:
         self._timeout = timeout
         self._tools: dict[str, Mapping[str, BaseTool]] = {}
         self._assistants = {
-            graph_id: Assistant(
-                assistant_id=str(uuid5(_SYSTEM_ASSISTANTS, graph_id)),
-                graph_id=graph_id,
-                description=(descriptions or {}).get(graph_id),
-            )
-            for graph_id in self._graphs
+            graph_id: assistant_of(graph_id, (descriptions or {}).get(graph_id)) for graph_id in self._graphs
         }
 
     def assistants(self) -> list[Assistant]:

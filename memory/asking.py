@@ -71,7 +71,8 @@ class Asked:
     deadline_s: float | None = None
     """Seconds after which nobody's answer counts as a rejection; None waits for ever."""
     carried: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What the run that answers needs of the run that asked: its `config`, `context` and how it was streamed."""
+    """What the run that answers needs of the run that asked: its `config`, `context` and how it was streamed; and
+    `traceparent`, W3C, of the request that it came from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +139,8 @@ class Decided:
     """`Decision`s as JSON; `[{"answer": …}]` for a raw question."""
     reason: str = ""
     scope: Scope | None = None
+    when: str = ""
+    """ISO 8601, UTC; empty in what was recorded before this was."""
 
 
 def actions_hash(actions: Sequence[Action], value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -40,7 +40,8 @@ class CallWatch(BaseCallbackHandler):
     """Watches one attempt at a run inside `watching()`, as no interceptor could: only LangChain's callbacks tell the
     provider, and whether the answer came in pieces to a node that streams by itself.
 
-    A call that the budget refused was never made. One that is open when the run ends was cut off with it.
+    A call that the budget refused was never made, nor one that was answered in a model's place. One that is open when
+    the run ends was cut off with it.
     """
 
     run_inline = True
@@ -57,6 +58,8 @@ class CallWatch(BaseCallbackHandler):
         self._open: dict[UUID, _Open] = {}
         self._calls = self._tokens = 0
         self._cost: Decimal | None = Decimal(0)
+        self._given: set[str] = set()
+        self._raised: list[BaseException] = []
         self._lock = threading.Lock()
         """Synchronous nodes call from threads of LangGraph's."""
 
@@ -70,6 +73,12 @@ class CallWatch(BaseCallbackHandler):
             # A generator closed from another context: the one it was set in is gone already.
             with suppress(ValueError):
                 _watching.reset(token)
+
+    def unmade(self, messages: Iterable[BaseMessage | None], error: BaseException | None = None) -> None:
+        """A call is about to come to this without a model: LangChain will tell of it as of any other."""
+        with self._lock:
+            self._given |= {one.id for one in messages if one is not None and one.id}
+            self._raised += [] if error is None else [error]
 
     @property
     @override
@@ -112,6 +121,8 @@ class CallWatch(BaseCallbackHandler):
         if call is None:
             return
         answer = _answer(response)
+        if answer is not None and answer.id in self._given:
+            return
         usage = usage_of(answer)
         served = str(answer.response_metadata.get("model_name") or call.model) if answer else call.model
         cost = Decimal(0) if _from_cache(answer) else self._cost_of(call, served, usage)
@@ -120,7 +131,8 @@ class CallWatch(BaseCallbackHandler):
     @override
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         call = self._open.pop(run_id, None)
-        if call is not None and not isinstance(error, BudgetExhausted):
+        unmade = isinstance(error, BudgetExhausted) or any(one is error for one in self._raised)
+        if call is not None and not unmade:
             self._tell(call, outcome_of(error), Usage(), None)
 
     def ended(self, outcome: names.Outcome) -> None:

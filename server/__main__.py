@@ -9,6 +9,7 @@ import typer
 
 from motet.errors import MotetError, OperatorError, SetupError
 from motet.server.cli import chat, demo, doctor, graph, inbox, memory, replay, runs, serve, trace, validate, worker
+from motet.server.cli import eval as evaluation
 
 FAILED, USAGE, UNREACHABLE = 1, 2, 4
 """Exit codes besides 0; 3 says that a decision is waited for."""
@@ -32,6 +33,7 @@ app.add_typer(inbox.app, name="inbox")
 app.add_typer(trace.app, name="trace")
 app.add_typer(graph.app, name="graph")
 app.add_typer(memory.app, name="memory")
+app.add_typer(evaluation.app, name="eval")
 
 
 def main() -> None:

@@ -213,9 +213,10 @@ class Approving(GraphCallbackHandler):
             deadline_s=(beside.deadline_s or default_s) if rejectable else None,
             carried={
                 name: payload[name]
-                for name in ("config", "context", "stream_mode", "modes", "stream_subgraphs", "fork")
+                for name in ("config", "context", "stream_mode", "modes", "stream_subgraphs", "fork", "replaced")
                 if name in payload
-            },
+            }
+            | ({"traceparent": request.traceparent} if request.traceparent else {}),
         )
 
     def _with_calls(self, actions: Sequence[Action], graph: str) -> tuple[Sequence[Action], str]:

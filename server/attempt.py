@@ -230,7 +230,7 @@ class Attempt:
             recorded = RecordingSaver(saver, self._recorder, services.trajectories)
             with contained():
                 async with (
-                    around(services, self._claimed, self._recorder) as other,
+                    around(services, self._claimed, self._recorder, self._watch) as other,
                     services.graphs.open(
                         request.graph_id, plan.config(), checkpointer=recorded, seen=other.store
                     ) as graph,

@@ -24,6 +24,8 @@ from motet.graphs.crew.librarian import build_librarian
 from motet.graphs.crew.question import check_question
 from motet.graphs.crew.routing import Card, ModelFactory, Router
 from motet.graphs.crew.signals import data_signal, document_signal
+from motet.graphs.crew.single import NAME as SINGLE
+from motet.graphs.crew.single import build_single_agent
 from motet.graphs.crew.specialists import specialist
 from motet.graphs.crew.sql_analyst import build_sql_analyst
 from motet.graphs.guardrails import Guard
@@ -82,7 +84,11 @@ class Material:
 
     def tools(self) -> list[BaseTool]:
         """Those that a declaration may name, and this workspace has a use for."""
-        tools = [build_save_report(self.folder), *memory_tools()]
+        return [*memory_tools(), *self.workspace_tools()]
+
+    def workspace_tools(self) -> list[BaseTool]:
+        """Those that work on the folder."""
+        tools = [build_save_report(self.folder)]
         if self.documents:
             tools += [search_tool(self.documents), read_tool(self.documents)]
         if self.data:
@@ -148,7 +154,7 @@ async def _indexed(
 
 
 def graphs_of(material: Material) -> dict[str, Declared]:
-    """The assistant, and each specialist by itself.
+    """The assistant, each specialist by itself, and the one agent that they are measured against.
 
     Raises:
         InvalidConfig: an agent's declaration can't be used.
@@ -170,7 +176,15 @@ def graphs_of(material: Material) -> dict[str, Declared]:
         workspace=material.data,
         save_report=build_save_report(material.folder),
     )
-    return {"assistant": build_assistant(team), **{name: declared for name, (declared, _) in made.items()}}
+    single = build_single_agent(
+        model=material.chat,
+        tools=material.workspace_tools(),
+        guard=guard,
+        documents=material.documents,
+        workspace=material.data,
+    )
+    specialists_by_name = {name: declared for name, (declared, _) in made.items()}
+    return {"assistant": build_assistant(team), **specialists_by_name, SINGLE: single}
 
 
 def _own(settings: Settings) -> Sequence[AgentSpec]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from langchain_core.utils.uuid import uuid7
@@ -80,7 +81,7 @@ async def decide(
             _check_scope(asked, answer, scope)
             record = decided(waiting[0], answer, who, state=state, reason=reason, scope=scope)
             try:
-                await desk.create(_resuming(asked, [answer], [record]))
+                await desk.create(resuming(asked, [answer], [record]))
             except NoWaitingInterrupt:
                 pass  # somebody was quicker
             else:
@@ -106,7 +107,7 @@ async def withdraw(desk: Desk, waiting: Sequence[WaitingInterrupt], *, who: Who,
     records = [
         decided(one, answer, who, state="withdrawn", reason=reason) for one, answer in zip(recorded, given, strict=True)
     ]
-    await desk.create(_resuming(asked[0], given, records))
+    await desk.create(resuming(asked[0], given, records))
 
 
 def is_rejectable(asked: Asked) -> bool:
@@ -132,6 +133,7 @@ def decided(
         decisions=_told(answer),
         reason=reason,
         scope=scope,
+        when=datetime.now(UTC).isoformat(),
     )
 
 
@@ -172,7 +174,7 @@ def _answer(waiting: WaitingInterrupt, given: Given) -> Answer:
     return answers.decided(waiting, given)
 
 
-def _resuming(asked: Asked, given: Sequence[Answer], records: Sequence[Decided]) -> RunRequest:
+def resuming(asked: Asked, given: Sequence[Answer], records: Sequence[Decided]) -> RunRequest:
     """The run that acts on the answers, with what the run that asked was started with."""
     carried = asked.carried
     payload: dict[str, Any] = {
@@ -186,6 +188,8 @@ def _resuming(asked: Asked, given: Sequence[Answer], records: Sequence[Decided])
     }
     if "fork" in carried:
         payload["fork"] = {**carried["fork"], "begins": False}
+    if "replaced" in carried:
+        payload["replaced"] = carried["replaced"]
     return RunRequest(
         run_id=str(uuid7()),
         thread_id=asked.thread_id,

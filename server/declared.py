@@ -11,9 +11,21 @@ from motet.errors import InvalidConfig
 TOOLS = frozenset({"query_workspace", "search_documents", "read_document", "save_report", "remember", "recall"})
 """Tools that a declaration may name; a workspace without documents, or without data, has fewer."""
 TAKEN = frozenset(
-    ("assistant", "guard_in", "recall", "route", "clarify", "compose", "verify", "guard_out", "report", "remember")
+    (
+        "assistant",
+        "guard_in",
+        "recall",
+        "route",
+        "clarify",
+        "compose",
+        "verify",
+        "guard_out",
+        "report",
+        "remember",
+        "single_agent",
+    )
 )
-"""The assistant and its steps; a specialist is a step of it too."""
+"""The assistant and its steps, as a specialist is a step of it too; and the agent that it is measured against."""
 
 
 def registered() -> Registered:

@@ -1,4 +1,4 @@
-"""A fork at work: what stands around its calls that doesn't around any other run's."""
+"""A run at work that isn't as any other: what stands around the calls of a fork, or under another model or prompt."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.store.base import BaseStore
 
-from motet.agents.models import Models
-from motet.agents.replaced import Replaced
 from motet.calls import Interceptor
 from motet.errors import NotFound
 from motet.graphs.registry import Graph
 from motet.memory.ports import Claimed
+from motet.observability.call_watch import CallWatch
 from motet.observability.trajectory.record import Recorder
 from motet.observability.trajectory.recording_store import RecordingStore
 from motet.observability.trajectory.replay.from_record import FromRecord
-from motet.server.crew import model_settings
 from motet.server.fork_block import ForkBlock
-from motet.server.logs import log_progress
+from motet.server.replaced_block import ReplacedBlock, replacing
 from motet.server.services import Services
 from motet.server.trajectories import trajectory_of
 from motet.tools.effects_off import EffectsOff, ForkedStore
@@ -42,17 +40,29 @@ class Around:
 
 
 @asynccontextmanager
-async def around(services: Services, claimed: Claimed, recorder: Recorder) -> AsyncGenerator[Around]:
+async def around(services: Services, claimed: Claimed, recorder: Recorder, watch: CallWatch) -> AsyncGenerator[Around]:
     """What a claimed run needs besides what all need; for a fork two round trips, and nothing for others.
+
+    `watch` is told of the calls that a fork doesn't make.
 
     Raises:
         SetupError: another model was asked for, and it can't be had.
         TrajectoryUnreadable, DataDamaged: of the run that it was made from.
     """
-    fork = ForkBlock.of(claimed.request.payload)
-    if fork is None:
-        yield Around(inside=lambda _: (), store=lambda inner: RecordingStore(inner, recorder))
-        return
+    payload = claimed.request.payload
+    fork = ForkBlock.of(payload)
+    async with replacing(services.settings, ReplacedBlock.of(payload), fork) as outside:
+        if fork is None:
+            yield Around(outside=outside, inside=lambda _: (), store=lambda inner: RecordingStore(inner, recorder))
+        else:
+            forked = await _forked(services, claimed, recorder, fork, watch)
+            yield Around(outside=outside, inside=forked.inside, store=forked.store)
+
+
+async def _forked(
+    services: Services, claimed: Claimed, recorder: Recorder, fork: ForkBlock, watch: CallWatch
+) -> Around:
+    """What stands around a fork, but for what is replaced in it."""
     try:
         source = await trajectory_of(services, fork.thread_id, fork.run_id, events=False)
     except NotFound:
@@ -65,6 +75,7 @@ async def around(services: Services, claimed: Claimed, recorder: Recorder) -> As
         source=fork.run_id,
         parted=again and await _has_parted(services, claimed.claim.thread_id),
         opens=bool(fork.model or fork.prompt),
+        answering=lambda answer: watch.unmade([answer.message, *answer.chunks], answer.error),
     )
 
     def inside(graph: Graph) -> Sequence[Interceptor]:
@@ -72,18 +83,10 @@ async def around(services: Services, claimed: Claimed, recorder: Recorder) -> As
             recorded.serde = graph.checkpointer.serde
         return [recorded] if fork.effects else [recorded, EffectsOff(recorded.anywhere)]
 
-    models = Models(model_settings(services.settings, name=fork.model), progress=log_progress) if fork.model else None
-    try:
-        model = None if models is None else await models.chat()
-        replaced = Replaced(model=model, prompt=fork.prompt, agent=fork.agent or "")
-        yield Around(
-            outside=[replaced] if model is not None or fork.prompt is not None else [],
-            inside=inside,
-            store=lambda inner: RecordingStore(ForkedStore(inner, recorded.memory, writes=fork.effects), recorder),
-        )
-    finally:
-        if models is not None:
-            await models.aclose()
+    return Around(
+        inside=inside,
+        store=lambda inner: RecordingStore(ForkedStore(inner, recorded.memory, writes=fork.effects), recorder),
+    )
 
 
 async def _has_parted(services: Services, thread_id: str) -> bool:

@@ -1,8 +1,9 @@
-"""A fork that is replayed: what was other in it then is other in it now."""
+"""A run under another model or prompt, such as a fork, that is replayed: what was other in it then is other now."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from motet.calls import Interceptor
 from motet.errors import NotReplayable, SetupError
@@ -11,25 +12,24 @@ from motet.server.fork_block import ForkBlock
 from motet.server.settings import Settings
 
 
-async def replaced_then(started: RunStarted, settings: Settings) -> Sequence[Interceptor]:
-    """What stood outside the recorder of a fork; nothing for any other run. No model is asked.
+@asynccontextmanager
+async def replaced_then(started: RunStarted, settings: Settings) -> AsyncGenerator[Sequence[Interceptor]]:
+    """What stood outside the recorder of the run; nothing for most. No model is asked.
 
     Raises:
-        NotReplayable: the fork asked another model, which can't be had here, so that nobody knows what it was asked.
+        NotReplayable: it asked another model, which can't be had here, so that nobody knows what it was asked.
     """
     fork = ForkBlock.of(started.config)
-    if fork is None or (fork.model is None and fork.prompt is None):
-        return []
-    from motet.agents.replaced import Replaced  # noqa: PLC0415 - what no other replay has need of
+    if fork is None and "replaced" not in started.config:
+        yield []
+        return
+    from motet.server.replaced_block import ReplacedBlock, replacing  # noqa: PLC0415 - no other replay has need of it
 
-    if fork.model is None:
-        return [Replaced(prompt=fork.prompt, agent=fork.agent or "")]
-    from motet.agents.models import Models  # noqa: PLC0415 - as above
-    from motet.server.crew import model_settings  # noqa: PLC0415 - as above
-    from motet.server.logs import log_progress  # noqa: PLC0415 - as above
-
-    try:
-        model = await Models(model_settings(settings, name=fork.model), progress=log_progress).chat()
-    except SetupError as error:
-        raise NotReplayable(started.run_id, f"it is a fork that asked {fork.model}: {error}") from error
-    return [Replaced(model=model, prompt=fork.prompt, agent=fork.agent or "")]
+    asked = [ReplacedBlock.of(started.config), fork]
+    async with AsyncExitStack() as opened:
+        try:
+            outside = await opened.enter_async_context(replacing(settings, *asked))
+        except SetupError as error:
+            named = ", ".join(one.model for one in asked if one is not None and one.model)
+            raise NotReplayable(started.run_id, f"it asked {named} in the place of its own: {error}") from error
+        yield outside

@@ -26,6 +26,7 @@ from motet.observability.trajectory.trajectory import Trajectory
 from motet.server.fork_block import FORKED_FROM, FORKS, MOST_FORKS, ForkBlock
 from motet.server.fork_point import Point, point
 from motet.server.fork_state import ForkState
+from motet.server.replaced_block import FIELD
 from motet.server.run_body import MODES
 from motet.server.trajectories import Kept, trajectory_of
 
@@ -163,6 +164,8 @@ def _request(
         "interrupt_after": config.get("interrupt_after"),
         "fork": block.as_json(),
     }
+    if (replaced := config.get(FIELD)) is not None:
+        payload[FIELD] = replaced
     return RunRequest(
         run_id=str(uuid7()),
         thread_id=thread_id,

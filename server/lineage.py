@@ -13,18 +13,20 @@ from motet.server.services import Services
 async def came_from(services: Services, claimed: Claimed) -> Sequence[str]:
     """The `traceparent` of each run that this one goes on from, as far as they can still be read.
 
-    The first attempt also leaves the `approval wait` spans of what it acts on. No round trip where nothing is traced
-    or the run begins by itself; else one for the approvals and one for each run.
+    The first attempt also leaves the `approval wait` spans of what it acts on. A question keeps what it takes to link
+    to the run that asked it, however long ago. No round trip where nothing is traced or the run begins by itself; else
+    one for the approvals and one for each run that isn't known by them.
     """
     request, ids = claimed.request, [one.approval_id for one in claimed.request.decided if one.approval_id]
     earlier = [run_id for run_id in (claimed.follows, request.retry_of) if run_id]
     if services.telemetry.provider is None or not (ids or earlier):
         return ()
-    found = {run_id: await _traceparent(services, request.thread_id, run_id) for run_id in earlier}
+    found: dict[str, str] = {}
     for approval in await services.desk.approvals.several(ids) if ids else ():
-        asked_by = approval.asked.run_id
+        asked, asked_by = approval.asked, approval.asked.run_id
         if asked_by not in found:
-            found[asked_by] = await _traceparent(services, approval.asked.thread_id, asked_by)
+            kept = asked.carried.get("traceparent")
+            found[asked_by] = kept or await _traceparent(services, asked.thread_id, asked_by)
         if claimed.claim.attempt == 1:
             approval_wait_span(
                 services.telemetry.tracer,
@@ -35,6 +37,9 @@ async def came_from(services: Services, claimed: Claimed) -> Sequence[str]:
                 traceparent=request.traceparent,
                 asked_by=found[asked_by],
             )
+    for run_id in earlier:
+        if run_id not in found:
+            found[run_id] = await _traceparent(services, request.thread_id, run_id)
     return [one for one in found.values() if one]
 
 

@@ -32,6 +32,13 @@ def log_progress(doing: str, done: int, total: int) -> None:
         logger.info("%s (%s)", doing, f"{total / 1e6:.0f} MB" if total >= _BYTES else total)
 
 
+def configure_quietly() -> None:
+    """Errors alone, for a command that works runs besides: what fails in a run is told where runs are."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Masking("motet: %(message)s"))
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
+
+
 def configure() -> None:
     """Our own messages from INFO up, everybody else's from WARNING up; Python's warnings are log lines like them."""
     handler = logging.StreamHandler()

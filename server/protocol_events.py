@@ -164,10 +164,8 @@ class RunEvents:
             if node == "__interrupt__":
                 self._ask(namespace, update)
             elif wanted:
-                # A node may leave several updates at once.
-                for one in cast("list[Any]", update) if isinstance(update, list) else [update]:
-                    told = {"node": node, "values": one if isinstance(one, dict) else {}}
-                    yield _stored(stored, slot, "updates", namespace, told)
+                for one in _updates_of(update):
+                    yield _stored(stored, slot, "updates", namespace, {"node": node, "values": one})
                     slot += 1
 
     def _delta(self, stored: StoredEvent, namespace: Namespace) -> Iterator[Told]:
@@ -273,6 +271,13 @@ def _stored(
     return Told(
         slot=slot, event_id=event_id, method=method, namespace=namespace, at_ms=_at_ms(stored), data=data, node=node
     )
+
+
+def _updates_of(update: Any) -> Sequence[Any]:
+    """What a node left: several deltas of the state at once, or one; an entrypoint's or a task's value is no delta."""
+    if isinstance(update, list) and all(isinstance(one, dict | None) for one in cast("list[Any]", update)):
+        return [{} if one is None else one for one in cast("list[Any]", update)]
+    return [{} if update is None else update]
 
 
 def _at_ms(stored: StoredEvent) -> int:

@@ -79,4 +79,5 @@ def _answer(one: Decided) -> Mapping[str, Any]:
     """Which way a question was decided, by whom, and when."""
     kinds = [str(decision["type"]) for decision in one.decisions if "type" in decision]
     who = {"actor": one.who.actor, "verified_as": one.who.verified_as}
-    return {"kind": ", ".join(kinds) or one.state, "who": who, "approval_id": one.approval_id, **({"when": one.when} if one.when else {})}
+    when = {"when": one.when} if one.when else {}
+    return {"kind": ", ".join(kinds) or one.state, "who": who, "approval_id": one.approval_id, **when}

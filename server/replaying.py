@@ -89,9 +89,9 @@ class Replaying:
         )
         started = trajectory.started
         told = {"graph_id": trajectory.graph_id, "thread_id": trajectory.thread_id, "original": started.traceparent}
-        around = [SecretMask(), *await replaced_then(started, self.settings)]
-        with replay_span(trace.get_tracer("motet"), started.run_id, **told):
-            return await replay(trajectory, runs, self.serde, around=around, at=at)
+        async with replaced_then(started, self.settings) as outside:
+            with replay_span(trace.get_tracer("motet"), started.run_id, **told):
+                return await replay(trajectory, runs, self.serde, around=[SecretMask(), *outside], at=at)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import orjson
 from langchain_core.utils.uuid import uuid7
@@ -69,7 +70,8 @@ async def retry(here: Operating, thread_id: str, run_id: str) -> Run:
     _check(old, state, thread_state)
     new_id = str(uuid7())
     operator = Who(actor="motet runs retry", verified_as="motet")
-    decided = [replace(one, who=operator, reason=f"retry of run {run_id}", scope=None) for one in old.request.decided]
+    now, reason = datetime.now(UTC).isoformat(), f"retry of run {run_id}"
+    decided = [replace(one, who=operator, reason=reason, scope=None, when=now) for one in old.request.decided]
     request = replace(old.request, run_id=new_id, retry_of=run_id, multitask="enqueue", traceparent="", decided=decided)
     if request.temporary:
         return (await here.runs.create(replace(request, thread_id=new_id), new_thread={})).run

@@ -18,6 +18,7 @@ from motet.calls import ModelCall, ModelNext, NodeCall, NodeNext, Place, ToolCal
 from motet.errors import OperatorError
 from motet.observability.names import Outcome
 from motet.observability.prices import Prices
+from motet.observability.trajectory import state_found
 from motet.observability.trajectory.contents import Contents
 from motet.observability.trajectory.ended import ModelEnded, asked_of, node_ended, tool_ended
 from motet.observability.trajectory.paths import Paths
@@ -166,25 +167,12 @@ class Recorder:
 
         self._keep(make)
 
-    def state_read(self, namespace: str, found: CheckpointTuple) -> None:
+    def state_read(self, namespace: str, found: CheckpointTuple, histories: state_found.Histories) -> None:
         """A graph found its past in its checkpointer; `namespace` is LangGraph's."""
-        put = self.contents.put
 
         def make() -> Record:
-            checkpoint: Any = found.checkpoint
-            writes = found.pending_writes or ()
-            return StateRead(
-                **self._header(),
-                namespace=self.paths.of(namespace),
-                checkpoint_id=checkpoint["id"],
-                checkpoint=put({name: value for name, value in checkpoint.items() if name != "channel_values"}),
-                values={
-                    channel: put(value, (self.thread_id, namespace, channel))
-                    for channel, value in checkpoint["channel_values"].items()
-                },
-                metadata=self.contents.shown(dict(found.metadata or {})),
-                writes=tuple((task, channel, put(value)) for task, channel, value in writes),
-            )
+            told = state_found.told(found, histories, self.contents, thread_id=self.thread_id, namespace=namespace)
+            return StateRead(**self._header(), namespace=self.paths.of(namespace), **told)
 
         self._keep(make)
 
@@ -262,6 +250,11 @@ class Recorder:
     def calls_waiting(self) -> bool:
         """Whether calls were recorded that `flush` didn't write yet, or is about to."""
         return self._calls != self._calls_written
+
+    @property
+    def waits(self) -> bool:
+        """Whether anything was recorded that nobody took yet."""
+        return bool(self._buffer)
 
     def take(self) -> Batch:
         """What was recorded since the last time."""

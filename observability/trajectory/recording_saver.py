@@ -21,6 +21,7 @@ from typing_extensions import override
 from motet.calls.chain import current_chain
 from motet.held import one_moment
 from motet.observability.trajectory.record import Recorder, TrajectorySink
+from motet.observability.trajectory.state_found import Histories, without_values
 
 R = TypeVar("R")
 
@@ -61,6 +62,8 @@ class RecordingSaver(BaseCheckpointSaver[Any]):
         self._sink = sink
         self._read = set[str]()
         """Namespaces that were read: only what a graph finds when it begins is its past."""
+        self._histories = dict[tuple[str, str], Histories]()
+        """What was read beside a checkpoint, by its namespace and id."""
 
     @property
     @override
@@ -81,13 +84,19 @@ class RecordingSaver(BaseCheckpointSaver[Any]):
     @override
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         found = await self.inner.aget_tuple(config)
-        self._note_read(config, found)
+        if self._is_first(config) and found is not None:
+            channels = without_values(found)
+            asked = self.inner.aget_delta_channel_history(config=found.config, channels=channels) if channels else None
+            self._note_read(found, {} if asked is None else await asked)
         return found
 
     @override
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         found = self.inner.get_tuple(config)
-        self._note_read(config, found)
+        if self._is_first(config) and found is not None:
+            channels = without_values(found)
+            asked = self.inner.get_delta_channel_history(config=found.config, channels=channels) if channels else None
+            self._note_read(found, asked or {})
         return found
 
     @override
@@ -157,13 +166,14 @@ class RecordingSaver(BaseCheckpointSaver[Any]):
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
-        return await self.inner.aget_delta_channel_history(config=config, channels=channels)
+        known = self._known(config, channels)
+        return known or await self.inner.aget_delta_channel_history(config=config, channels=channels)
 
     @override
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
-        return self.inner.get_delta_channel_history(config=config, channels=channels)
+        return self._known(config, channels) or self.inner.get_delta_channel_history(config=config, channels=channels)
 
     @override
     def get_next_version(self, current: Any, channel: None) -> Any:
@@ -205,14 +215,28 @@ class RecordingSaver(BaseCheckpointSaver[Any]):
         if self._sink is not None and self._recorder.calls_waiting:
             await self._recorder.flush(self._sink)
 
-    def _note_read(self, config: RunnableConfig, found: CheckpointTuple | None) -> None:
+    def _is_first(self, config: RunnableConfig) -> bool:
+        """Whether a graph reads what it begins with; afterwards not any more."""
         namespace = str(config.get("configurable", {}).get("checkpoint_ns", ""))
         # Others look at the graph's state by the same saver, before it runs and after.
         if namespace in self._read or self._recorder not in (current_chain() or ()):
-            return
+            return False
         self._read.add(namespace)
-        if found is not None:
-            self._recorder.state_read(namespace, found)
+        return True
+
+    def _note_read(self, found: CheckpointTuple, histories: Histories) -> None:
+        namespace = str(found.config.get("configurable", {}).get("checkpoint_ns", ""))
+        self._recorder.state_read(namespace, found, histories)
+        if histories:
+            # LangGraph asks for them next.
+            self._histories[namespace, found.checkpoint["id"]] = histories
+
+    def _known(self, config: RunnableConfig, channels: Sequence[str]) -> Histories:
+        """Once what was read a moment ago, if it is all that is asked for."""
+        asked = config.get("configurable", {})
+        at = (str(asked.get("checkpoint_ns", "")), str(asked.get("checkpoint_id", "")))
+        known = self._histories.pop(at, {})
+        return {one: known[one] for one in channels} if known.keys() >= set(channels) else {}
 
     def _note_saved(
         self,

@@ -115,6 +115,8 @@ class StateRead(Happened):
     metadata: Json = field(default_factory=dict[str, Any])
     writes: tuple[tuple[str, str, Ref], ...] = ()
     """Pending writes: task id, channel, value."""
+    deltas: Mapping[str, tuple[Ref | None, ...]] = field(default_factory=dict[str, tuple[Ref | None, ...]])
+    """Of channels whose values are made of what was written: the last whole value, if any, and each write since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,12 @@ _Named = Callable[[Any], Iterable[Ref | None]]
 
 _NAMED: Mapping[type[Record], _Named] = {
     RunStarted: lambda one: (one.input, one.command, one.context),
-    StateRead: lambda one: (one.checkpoint, *one.values.values(), *(value for _, _, value in one.writes)),
+    StateRead: lambda one: (
+        one.checkpoint,
+        *one.values.values(),
+        *(value for _, _, value in one.writes),
+        *(ref for history in one.deltas.values() for ref in history),
+    ),
     StateSaved: lambda one: one.values.values(),
     NodeFinished: lambda one: [value for _, value in one.writes],
     ModelCalled: lambda one: (*one.messages, one.params, one.response, one.chunks),

@@ -29,7 +29,9 @@ from motet.observability.trajectory.records import (
 
 ENTRANCE = "__start__"
 
-Kind = Literal["trajectory", "run", "attempt", "node", "model", "tool", "store", "question", "answer", "feedback", "parted"]
+Kind = Literal[
+    "trajectory", "run", "attempt", "node", "model", "tool", "store", "question", "answer", "feedback", "parted"
+]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -23,6 +23,14 @@ def console() -> Console:
     return Console(highlight=False, width=_ENDLESS, file=cast("IO[str]", _Unpadded(sys.stdout)))
 
 
+def json_line(value: object) -> None:
+    """One JSON value on a line of its own; dataclasses are objects."""
+    import orjson
+    import typer
+
+    typer.echo(orjson.dumps(value, default=repr))
+
+
 class _Unpadded:
     """A text file whose lines end with their last letter; tables fill theirs with blanks."""
 

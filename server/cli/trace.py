@@ -179,9 +179,10 @@ def _exported(trajectory: Trajectory, form: Format, *, content: bool) -> bytes:
 
 
 def _write(path: str, data: bytes) -> None:
-    """To standard output, or to a file that is there only once it is whole."""
+    """To standard output, or to a file that is there only once it is whole, whoever else writes it meanwhile."""
     import sys
     from pathlib import Path
+    from uuid import uuid4
 
     from motet.errors import InvalidConfig
 
@@ -189,7 +190,7 @@ def _write(path: str, data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
-    part = Path(f"{path}.part")
+    part = Path(f"{path}.{uuid4().hex}.part")
     try:
         part.write_bytes(data)
         part.replace(path)

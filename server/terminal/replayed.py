@@ -33,18 +33,25 @@ _LINES = 24
 
 def drawn(verdict: Verdict) -> Iterator[Text]:
     """The verdict in a few lines: what was compared, or the first difference."""
-    run = verdict.run_ids[-1]
-    more = f" and the {len(verdict.run_ids) - 1} before it" if len(verdict.run_ids) > 1 else ""
+    run, before = verdict.run_ids[-1], len(verdict.run_ids) - 1
     if verdict.divergence is None:
-        yield Text.assemble(("✓ ", "green"), f"{run}{more} replays the same")
+        same = f"{run} replays the same" if not before else f"{run} and the {_runs(before)} before it replay the same"
+        yield Text.assemble(("✓ ", "green"), same)
     else:
-        yield Text.assemble(("✗ ", "red"), f"{run}{more} parts from its record {_where(verdict.divergence)}")
+        first = verdict.divergence.run_id
+        earlier = f", {_which(verdict.run_ids, first)}," if before else ""
+        yield Text.assemble(("✗ ", "red"), f"{first}{earlier} parts from its record {_where(verdict.divergence)}")
         yield from _difference(verdict.divergence)
     yield Text(f"  {_counted(verdict.counts)}, {verdict.seconds:.2f} s", style="bright_black")
     for path in verdict.stood_in:
         yield Text(f"  stood in for, because it reached past LangChain: {line(path)}", style="yellow")
     if verdict.counts.untold:
-        yield Text(f"  {verdict.counts.untold} events that tools told by themselves weren't told again", style="yellow")
+        told = (
+            "1 event that a tool told by itself wasn't"
+            if verdict.counts.untold == 1
+            else (f"{verdict.counts.untold} events that tools told by themselves weren't")
+        )
+        yield Text(f"  {told} told again", style="yellow")
     if verdict.ended == "cancelled":
         yield Text("  the run was cut off, and was compared up to there", style="yellow")
 
@@ -93,7 +100,7 @@ def _difference(divergence: Divergence) -> Iterator[Text]:
         for one in shown[:_LINES]:
             yield Text(f"  {line(one, 300)}", style="red" if one.startswith("-") else "green")
         if len(shown) > _LINES:
-            yield Text(f"  … {len(shown) - _LINES} more lines", style="bright_black")
+            yield Text(f"  … {_number(len(shown) - _LINES, 'more line')}", style="bright_black")
     else:
         yield Text(f"  - {_around(expected, actual)}", style="red")
         yield Text(f"  + {_around(actual, expected)}", style="green")
@@ -127,6 +134,16 @@ def _counted(counts: Counts) -> str:
     events = "no events were left to compare" if counts.events is None else _number(counts.events, "event")
     compared = f"{_number(counts.checkpoints, 'checkpoint')}, {_number(counts.nodes, 'node')}, {events}"
     return f"answered {', '.join(answered)}; compared {compared}"
+
+
+def _runs(before: int) -> str:
+    """`run`, `2 runs`."""
+    return "run" if before == 1 else f"{before} runs"
+
+
+def _which(run_ids: Sequence[str], run_id: str) -> str:
+    """Where one of several runs stands: `run 1 of 3`."""
+    return f"run {list(run_ids).index(run_id) + 1} of {len(run_ids)}"
 
 
 def _number(count: int, what: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.quality_evidence import Evidence, failure, unsupported
 from benchmarks.quality_report import Outcome, compared, mcnemar, paired, show
 from benchmarks.quality_run import System, WatchedDocuments, answered
-from benchmarks.quality_scoring import Question, holds, load_questions, refused, right
+from benchmarks.quality_scoring import Question, load_questions, right
 from benchmarks.single_agent import build_single_agent
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -25,6 +25,7 @@ from motet.graphs.approval import ask
 from motet.graphs.state import State
 from motet.memory.redis.documents import RedisDocuments
 from motet.memory.redis.keys import Keys
+from motet.server.evaluation.saying import holds, refused
 from motet.testing import ScriptedModel, tool_call
 from motet.tools.budget import Limits
 from motet.tools.documents.indexing import corpus_of, index_folder

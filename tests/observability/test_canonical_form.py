@@ -172,6 +172,20 @@ def test_what_looks_like_a_hash_is_no_id() -> None:
     assert known.values(one, other) is None
 
 
+def test_the_id_of_a_call_is_known_wherever_it_stands_alone() -> None:
+    """A question names the call that it is about: that id, which a graph made by chance, and no other one."""
+    one, other = f"call_{'1' * 32}", f"call_{'2' * 32}"
+
+    def asking(call_id: str, asked_about: str) -> Any:
+        call = {"name": "save", "args": {}, "id": call_id}
+        return [{"type": "ai", "content": "", "tool_calls": [call]}, {"tool_call_id": asked_about}]
+
+    assert same().values(asking(one, one), asking(other, other)) is None
+    assert same().values(asking(one, one), asking(other, f"call_{'3' * 32}")) is not None
+    assert same().values({"tool_call_id": one}, {"tool_call_id": other}) is not None
+    assert same().values(asking("1", "1"), asking("2", "2")) is not None
+
+
 @pytest.mark.parametrize(
     ("expected", "actual", "field"),
     [

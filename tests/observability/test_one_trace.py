@@ -16,6 +16,9 @@ from tests.observability.receiver import Receiver, receiving
 from tests.server.running import server_and_worker
 from tests.support import wait_until
 
+from motet.memory.redis.client import connected
+from motet.memory.redis.keys import Keys
+
 PROJECT = Path(__file__).parent / "team" / "langgraph.json"
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwxyz123456"
 QUESTION = f"harmless question, my key is {SECRET}"
@@ -68,6 +71,7 @@ async def conversation(redis_url: str, tmp_path_factory: pytest.TempPathFactory)
         async with server_and_worker(PROJECT, folder, env) as server:
             async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
                 thread_id, first = await _asked(http)
+                await _days_later(redis_url, thread_id, first)
                 second = await _decided(http, thread_id)
                 run = (await http.get(f"/threads/{thread_id}/runs/{second}")).json()
         yield Conversation(
@@ -85,6 +89,13 @@ async def _asked(http: httpx.AsyncClient) -> tuple[str, str]:
     )
     assert "__interrupt__" in answer.json(), answer.text
     return thread_id, answer.headers["Content-Location"].rpartition("/")[2]
+
+
+async def _days_later(redis_url: str, thread_id: str, run_id: str) -> None:
+    """No run is kept as long as a person may take: nothing is left of the one that asked but its question."""
+    keys = Keys(tenant="one-trace")
+    async with connected(redis_url) as client:
+        assert await client.delete(keys.run(thread_id, run_id))
 
 
 async def _decided(http: httpx.AsyncClient, thread_id: str) -> str:

@@ -55,7 +55,7 @@ def test_a_workspace_has_the_specialists_it_has_a_use_for(tmp_path: Path) -> Non
 
     listed = graph("list", "--workspace", str(tmp_path), data_dir=tmp_path / "data")
 
-    assert listed.stdout.split() == ["assistant", "sql_analyst"]
+    assert listed.stdout.split() == ["assistant", "sql_analyst", "single_agent"]
 
 
 def test_a_workspace_with_nothing_to_ask_about_has_no_graphs(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -196,6 +197,22 @@ async def test_runs_are_found_by_how_they_ended(client: Any, env: Mapping[str, s
 
     assert found[0]["run_id"] == run_id
     assert {(one["graph_id"], one["outcome"]) for one in found} == {("boom", "error")}
+
+
+async def test_two_exports_to_one_file_leave_each_other_alone(
+    client: Any, env: Mapping[str, str], tmp_path: Path
+) -> None:
+    """Each writes beside the file under a name of its own, and the file is whole whoever ends last."""
+    run_id = await ended_run(client, "nested")
+    whole, others = tmp_path / "run.jsonl", tmp_path / "run.jsonl.part"
+    others.write_text("half of what another export writes")
+    arguments = ("trace", "export", run_id, "--format", "jsonl", "-o", str(whole))
+    ended = await asyncio.gather(*(without_terminal(*arguments, env=env) for _ in range(2)))
+
+    assert [code for code, _, _ in ended] == [0, 0]
+    assert file.parsed(whole.read_bytes(), "run.jsonl").run_ids == (run_id,)
+    assert others.read_text() == "half of what another export writes"
+    assert sorted(one.name for one in others.parent.glob("run*")) == ["run.jsonl", "run.jsonl.part"]
 
 
 async def test_a_run_is_exported_and_shown_from_its_file(client: Any, env: Mapping[str, str], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.server.typing_person import without_terminal
 
-from motet.graphs.crew import assistant
+from motet.graphs.crew import assistant, single
 from motet.server.declared import TAKEN, TOOLS
 from motet.tools import reports, sql
 from motet.tools.documents import tools
@@ -84,7 +84,7 @@ async def test_no_agent_takes_a_name_of_the_assistants(tmp_path: Path) -> None:
 
     code, out, _ = await validate("--json", tmp_path)
 
-    assert steps | {assistant.NAME} == TAKEN
+    assert steps | {assistant.NAME, single.NAME} == TAKEN
     assert code == 1
     assert json.loads(out)["problems"][0]["field"] == "name"
 

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from langgraph.graph import StateGraph
 from redis.asyncio import Redis
 from tests.support import wait_until
 from tests.tools.documents.workbench import WordEmbeddings, fill, silent
@@ -116,7 +117,7 @@ async def test_an_agent_that_this_folder_has_nothing_for_is_named(tmp_path: Path
     agents = fill(tmp_path / "agents", {"buyer.yaml": BUYER})
 
     async with gathered(settings(tmp_path, agents_dir=agents), folder, index, silent) as crew:
-        assert list(crew.graphs) == ["assistant", "librarian"]
+        assert list(crew.graphs) == ["assistant", "librarian", "single_agent"]
         assert any(told.startswith("Left out: agent buyer") for told in crew.notices)
 
 
@@ -130,3 +131,15 @@ async def test_a_wrong_declaration_is_said_before_anything_is_indexed(tmp_path: 
             pytest.fail("it must not start")
 
     assert await index.version(corpus_of(folder)) == 0
+
+
+async def test_nobody_sends_the_single_agent_anything(tmp_path: Path, index: RedisDocuments) -> None:
+    """It is a graph of its own, and no specialist that the assistant could choose."""
+    folder = fill(tmp_path / "workspace", {"rules.md": "A chair costs 300 euros at most."})
+
+    async with gathered(settings(tmp_path), folder, index, silent) as crew:
+        assistant = crew.graphs["assistant"]
+        assert "single_agent" in crew.graphs
+        assert isinstance(assistant, StateGraph)
+        assert "librarian" in assistant.nodes
+        assert "single_agent" not in assistant.nodes

@@ -38,6 +38,7 @@ class Server:
     http: httpx.AsyncClient
     file: Path
     redis_url: str
+    tenant: str = TENANT
 
     async def run(self, graph: str, thread_id: str | None = "", **asked: Any) -> tuple[str, str, Json]:
         """Thread, run and final values of a run; None: one without a thread of its own."""
@@ -78,7 +79,12 @@ class Server:
     @asynccontextmanager
     async def kept(self) -> AsyncGenerator[Operating]:
         """What an operator's commands see."""
-        told: Json = {"redis_url": self.redis_url, "tenant": TENANT, "data_dir": self.file.parent, "embeddings": "none"}
+        told: Json = {
+            "redis_url": self.redis_url,
+            "tenant": self.tenant,
+            "data_dir": self.file.parent,
+            "embeddings": "none",
+        }
         async with operating(Settings(**told)) as here:
             yield here
 
@@ -444,6 +450,44 @@ async def test_a_command_makes_a_fork_and_follows_it(server: Server, env: dict[s
     code, text = await on_call.motet("replay", run_id, "--from", "start", env=known)
     assert (code, "it did the same: everything came from the record" in text) == (0, True), text
     assert [one for one in server.done() if "rum" not in one] == []
+
+
+async def test_only_calls_that_are_made_are_counted(server: Server) -> None:
+    """What comes from the record costs nobody anything, and is on no dashboard."""
+
+    async def counted() -> float:
+        lines = (await server.http.get("/metrics")).text.splitlines()
+        return sum(float(one.split()[-1]) for one in lines if one.startswith("motet_model_duration_seconds_count"))
+
+    none = await counted()
+    thread_id, run_id, _ = await server.run("desk", input=said("Ada"))
+    made = await counted()
+    await server.fork(thread_id, run_id, effects=True)
+    repeated = await counted()
+    await server.fork(thread_id, run_id, prompt="Be kind.", **{"from": 2})
+    parted_once = await counted()
+
+    assert (made - none, repeated - made, parted_once - repeated) == (4, 0, 3)
+
+
+async def test_a_fork_is_drawn_as_one(server: Server, env: dict[str, str], tmp_path: Path) -> None:
+    """`motet trace`: which calls came from the record, at no cost, and before which one it parts, in what."""
+    thread_id, run_id, _ = await server.run("pair", input={"log": [], "topic": "tea"})
+    made, _ = await server.fork(thread_id, run_id, agent="second", prompt="You are new")
+    known = environment(tmp_path, env)
+    for command in ("show", "tail"):
+        code, text = await on_call.motet("trace", command, made["run_id"], env=known)
+        lines = [one.strip() for one in text.splitlines()]
+        models = [one for one in lines if "function model" in one]
+        assert (code, [one.endswith("from the record") for one in models]) == (0, [True] * 3 + [False]), text
+        (parts,) = [at for at, one in enumerate(lines) if "≠ parts here" in one]
+        assert lines[parts + 1].endswith("live from here on: the model's messages[0].content isn't what it was")
+        assert lines[parts + 2 : parts + 4] == ["- You are second", "+ You are new"]
+        assert "function model" in lines[parts + 4]
+    assert f"a fork of run {run_id}" in text
+    code, (tree,) = await on_call.told("trace", "show", made["run_id"], env=known)
+    parts, live = tree["children"][-1]["children"]
+    assert (parts["kind"], parts["detail"]["of"], tree["tokens"]) == ("parted", "model", live["tokens"])
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
@@ -127,7 +128,7 @@ def _told(events: RunEvents, *stored: tuple[str, Any]) -> list[Any]:
     return [(one.method, one.data.get("event", one.data)) for one in [*told, *events.gone()]]
 
 
-_EVERYTHING = EventStreamRequest(channels=["values", "messages", "lifecycle", "input", "checkpoints"])
+_EVERYTHING = EventStreamRequest(channels=["values", "messages", "lifecycle", "input", "checkpoints", "updates"])
 
 
 def test_another_attempt_takes_back_what_the_one_before_began_to_say() -> None:
@@ -184,6 +185,24 @@ def test_a_question_is_told_when_it_can_be_answered() -> None:
         ("lifecycle", "interrupted"),
     ]
     assert [method for method, _ in failed] == ["lifecycle", "values", "lifecycle"]
+
+
+@pytest.mark.parametrize(
+    ("update", "told"),
+    [
+        ({"n": 1}, [{"n": 1}]),
+        ([{"n": 1}, None, {"n": 2}], [{"n": 1}, {}, {"n": 2}]),
+        (None, [{}]),
+        ("rain", ["rain"]),
+        (0, [0]),
+        ([1, 2], [[1, 2]]),
+        ([{"n": 1}, 2], [[{"n": 1}, 2]]),
+    ],
+)
+def test_an_update_that_is_no_object_is_told_as_it_is(update: Any, told: list[Any]) -> None:
+    """A task of the functional API returns any value; deltas of a state are told one by one."""
+    events = _told(RunEvents(_run("updates"), _EVERYTHING), ("updates", {"work": update}))
+    assert [data for method, data in events if method == "updates"] == [{"node": "work", "values": one} for one in told]
 
 
 def test_a_block_with_an_index_of_any_kind_is_told() -> None:

@@ -123,6 +123,7 @@ async def test_a_run_tells_what_it_was_given(env: dict[str, str], redis_url: str
     assert (asked.started.follows, answered.started.follows, answered.run_id) == (None, first, second)
     (answer,) = answered.started.answers.values()
     assert answer["who"]["actor"]
+    assert asked.started.at < answer["when"] <= answered.started.at
     assert trajectory.plain(answered.started.command or "")["resume"]
     assert {"langgraph", "langchain-core", "motet", "python"} == set(answered.started.versions)
     (read,) = [one for one in answered.read if one.namespace == ""]

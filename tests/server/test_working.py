@@ -20,6 +20,7 @@ from motet.memory.ports import Run, RunRequest
 from motet.memory.redis.client import connected
 from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.keys import Keys
+from motet.observability.trajectory.records import NodeStarted, Record, decode
 from motet.server.services import Services, opened
 from motet.server.settings import Settings
 from motet.server.worker import working
@@ -136,6 +137,28 @@ async def test_a_running_run_is_cancelled_within_a_beat(opening: Opening) -> Non
 
 async def _is(services: Services, run: Run, wanted: str) -> bool:
     return await status(services, run) == wanted
+
+
+async def test_what_a_node_began_is_seen_while_it_works(opening: Opening) -> None:
+    """A run that saves nothing for long is followed all the same: what is recorded is there soon, and once."""
+    async with opening(heartbeat_seconds=20, lease_seconds=60) as services, working(services, 1):
+        run = await submit(services, "endless")
+        thread_id, run_id = run.request.thread_id, run.request.run_id
+
+        async def told() -> list[Record]:
+            kept = await services.trajectories.runs(thread_id)
+            stored = await services.trajectories.read(thread_id, run_id) if run_id in kept else None
+            return [] if stored is None else [decode(one) for one in stored.records]
+
+        async def has_begun() -> bool:
+            return any(isinstance(one, NodeStarted) and "__start__" not in one.path for one in await told())
+
+        await wait_until(has_begun, description="the node's beginning is recorded", timeout_s=5)
+        assert await status(services, run) == "running"
+        await services.runs.cancel(thread_id, run_id, "interrupt")
+        await ended(services, run)
+        places = [one.index for one in await told()]
+        assert len(places) == len(set(places))
 
 
 async def test_a_lost_signal_only_delays_a_cancel(opening: Opening) -> None:
@@ -264,7 +287,10 @@ async def test_a_stateless_run_costs_seven_round_trips(
     opening: Opening, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From its acceptance to its end, a run of one node that nothing holds up asks Redis seven times."""
-    for pause in ("memory.redis.checkpoint_lift.WAIT_S", "server.event_writer._FIRST_S"):
+    for pause in (
+        *("memory.redis.checkpoint_lift.WAIT_S", "server.event_writer._FIRST_S"),
+        "server.recorded_meanwhile.LOOK_S",
+    ):
         monkeypatch.setattr(f"motet.{pause}", 10.0)  # of a few milliseconds, which a busy machine may take for itself
     quiet = {"lease_seconds": 60, "heartbeat_seconds": 30, "sweep_seconds": 60, "coalesce_ms": 1000}
     async with (

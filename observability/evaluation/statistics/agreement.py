@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from motet.observability.evaluation.statistics.intervals import RESAMPLES, Interval, wilson
+from motet.observability.evaluation.statistics.intervals import RESAMPLES, Interval, checked_level, wilson
 
 Label = str | bool | int
 
@@ -45,6 +45,7 @@ def kappa(a: Sequence[Label], b: Sequence[Label], *, level: float = 0.95, seed: 
     Raises:
         ValueError: `a` and `b` have different lengths, or `level` isn't between 0 and 1.
     """
+    checked_level(level)
     table = _table(a, b)
     n = int(table.sum())
     if n == 0:

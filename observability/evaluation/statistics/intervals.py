@@ -41,9 +41,11 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     Both may be fractions, where `n` is an effective number of trials.
 
     Raises:
-        ValueError: `successes` isn't from 0 to `n`, or `level` isn't between 0 and 1.
+        ValueError: `n` isn't finite, `successes` isn't from 0 to `n`, or `level` isn't between 0 and 1.
     """
-    _checked_level(level)
+    checked_level(level)
+    if not math.isfinite(n):
+        raise ValueError(f"n: {n!r} is not allowed; allowed: a finite number")
     if not 0 <= successes <= n:
         raise ValueError(f"successes: {successes!r} is not allowed; allowed: 0 to {n!r}")
     if n == 0:
@@ -114,11 +116,13 @@ def mean_interval(
     Raises:
         ValueError: a value isn't finite or is out of bounds, or `clusters` or `level` is wrong.
     """
-    _checked_level(level)
+    checked_level(level)
     low, high = bounds
     told = np.array(values, dtype=np.float64)
     if not (np.isfinite(told) & (told >= low) & (told <= high)).all():
         raise ValueError(f"values: allowed: finite numbers from {low} to {high}")
+    if told.size and not math.isfinite(float(told.max()) - float(told.min())):
+        raise ValueError("values: they lie so far apart that it is no number; allowed: a finite range")
     numbers = numbered(clusters, len(values))
     groups = count(numbers)
     if groups < 2:  # noqa: PLR2004 - a spread needs two
@@ -175,6 +179,7 @@ def _without_spread(value: float, groups: int, level: float, bounds: tuple[float
     )
 
 
-def _checked_level(level: float) -> None:
+def checked_level(level: float) -> None:
+    """Raise ValueError where `level` is none."""
     if not 0 < level < 1:
         raise ValueError(f"level: {level!r} is not allowed; allowed: between 0 and 1")

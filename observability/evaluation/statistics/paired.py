@@ -268,6 +268,8 @@ def _interval(
     bounds: tuple[float, float] = UNBOUNDED,
 ) -> Interval:
     differences = [float(y) - float(x) for x, y in zip(a, b, strict=True)]
+    if differences and np.ptp(_steps(a, b)) == 0:
+        differences = differences[:1] * len(differences)
     return mean_interval(differences, clusters, level=level, seed=seed, bounds=bounds)
 
 
@@ -278,6 +280,7 @@ def _odds(up: int, down: int) -> float | None:
 
 
 def _d_z(differences: Values) -> float | None:
-    if differences.size < 2 or np.ptp(differences) == 0:  # noqa: PLR2004 - a spread needs two
+    """Of differences as `_steps` tells them: less than a billionth between them is what rounding left."""
+    if differences.size < 2 or np.ptp(differences) < 1e-9:  # noqa: PLR2004 - a spread needs two
         return None
     return float(differences.mean() / differences.std(ddof=1))

@@ -47,8 +47,8 @@ def detectable(
     """
     _checked(rate=rate, rho=rho, alpha=alpha, power=power)
     if kind == "number":
-        if sd is None or sd < 0:
-            raise ValueError(f"sd: {sd!r} is not allowed; allowed: 0 or more, for numbers")
+        if sd is None or not 0 <= sd < math.inf:
+            raise ValueError(f"sd: {sd!r} is not allowed; allowed: a finite number from 0 on, for numbers")
         return _of_numbers(n_clusters, sd * math.sqrt(2 * (1 - rho)) if paired else sd, alpha, power)
     rate = min(rate, 1 - rate)
     return _of_pairs(n_clusters, rate, rho, alpha, power) if paired else _of_rate(n_clusters, rate, alpha, power)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -55,6 +55,7 @@ class FromRecord:
         source: str,
         parted: bool = False,
         opens: bool = False,
+        answering: Callable[[Answer], object] = lambda _: None,
     ) -> None:
         """Answer from `trajectory`.
 
@@ -65,12 +66,14 @@ class FromRecord:
             source: that run.
             parted: an attempt before this one has parted from the record: nothing is answered any more.
             opens: tools without an effect that ran a graph run, so that what differs inside them shows.
+            answering: hears of each answer before it is given in a model's place.
         """
         self._source = source
         self._trajectory = trajectory
         self._recorder = recorder
         self.serde = serde
         self._opens = opens
+        self._answering = answering
         self._lock = threading.RLock()
         segments = [] if trajectory is None else trajectory.segments()
         self._runs = [Recorded(segment, segments[:position]) for position, segment in enumerate(segments)]
@@ -92,6 +95,7 @@ class FromRecord:
             answer = self._answer(found)
             if answer is not None:
                 call.told["from_run"] = self._source
+                self._answering(answer)
                 return await proceed(replace(call, answer=answer))
         made = ModelCalled(
             **_HEADER,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -11,6 +11,9 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from motet.observability.trajectory.records import NodeStarted, Record, Ref, StateRead
 from motet.observability.trajectory.restoring import restore
 from motet.observability.trajectory.trajectory import Segment
+
+_FIRST = "00000000-0000-6000-8000-000000000000"
+"""Id of a checkpoint, and of what wrote to it, that stands before all others by its id, too."""
 
 
 def found(segment: Segment) -> Sequence[StateRead]:
@@ -65,6 +68,8 @@ async def put_back(
         checkpoint: Any = {**restore(read.checkpoint, contents, serde), "channel_values": values}
         namespace = _raw(read.namespace, named)
         at: Any = {"configurable": {"thread_id": thread_id, "checkpoint_ns": namespace}}
+        if read.deltas:
+            at = await _before(read, checkpoint, saver, at, lambda ref: restore(ref, contents, serde))
         metadata: Any = dict(read.metadata)
         versions = dict(checkpoint["channel_versions"])
         saved = await saver.aput(at, checkpoint, metadata, versions)
@@ -73,3 +78,26 @@ async def put_back(
             by_task.setdefault(task_id, []).append((channel, restore(ref, contents, serde)))
         for task_id, writes in by_task.items():
             await saver.aput_writes(saved, writes, task_id)
+
+
+async def _before(
+    read: StateRead, checkpoint: Any, saver: BaseCheckpointSaver[Any], at: Any, restored: Callable[[Ref], Any]
+) -> Any:
+    """Put a checkpoint before that one, from which the values are made that it doesn't hold; where it is."""
+    first = saver.get_next_version(None, None)
+    # Another than any that follows: savers keep a value by its channel's version.
+    version: Any = first if isinstance(first, str) else 0
+    whole = {channel: restored(refs[0]) for channel, refs in read.deltas.items() if refs[0] is not None}
+    earlier: Any = {
+        **checkpoint,
+        "id": _FIRST,
+        "channel_values": whole,
+        "channel_versions": dict.fromkeys(read.deltas, version),
+        "versions_seen": {},
+    }
+    metadata: Any = {"source": "fork", "step": -2, "parents": {}}
+    saved = await saver.aput(at, earlier, metadata, earlier["channel_versions"])
+    writes = [(channel, restored(ref)) for channel, refs in read.deltas.items() for ref in refs[1:] if ref is not None]
+    if writes:
+        await saver.aput_writes(saved, writes, _FIRST)
+    return saved

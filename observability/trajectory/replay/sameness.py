@@ -2,7 +2,8 @@
 
 An id of one side stands for one id of the other, from where the two are first met in the same place: that is what
 renaming each side's ids by first appearance comes to, and needs no second copy of either. Ids are UUIDs wherever they
-stand in a text, the ids of questions that are told to it, and in a message its own id and those of its tool calls.
+stand in a text, the ids of questions that are told to it, and in a message its own id and those of its tool calls;
+where such an id of a message stands alone in another place, as the call that a person is asked about, it is that id.
 Times stand in named fields of records and events, which aren't compared; no value of a state is ever taken for a time.
 """
 
@@ -25,6 +26,8 @@ _LISTS = frozenset({"$list", "$rows"})
 """What stands in a content for a list whose elements, or rows of elements, are contents themselves."""
 _SHORTEST = 32
 """Characters of the shortest id that is recognised by its look."""
+_SHORTEST_KNOWN = 16
+"""Characters of the shortest id of a message that is recognised elsewhere; a shorter text may stand there by chance."""
 
 _IDS_IN_BYTES = re.compile(
     rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\"(?:id|tool_call_id)\":\"([^\"\\\\]+)\""
@@ -196,6 +199,8 @@ class Sameness:
     def _texts(self, expected: str, actual: str) -> bool:
         if expected == actual:
             return len(expected) < _SHORTEST or all(self._paired(one, one) for one in _IDS.findall(expected))
+        if len(expected) >= _SHORTEST_KNOWN and self._there.get(expected) == actual:
+            return True
         left, right = _IDS.findall(expected), _IDS.findall(actual)
         if not left or len(left) != len(right) or _IDS.split(expected) != _IDS.split(actual):
             return False

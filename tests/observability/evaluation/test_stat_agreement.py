@@ -74,3 +74,10 @@ def test_agreeing_always_is_not_being_sure() -> None:
     assert few.interval.low < 0.2
     assert many.interval.low > 0.9
     assert few.interval.note == "the raters always or never agree"
+
+
+@pytest.mark.parametrize("labels", [[], ["y", "y"], ["y", "n", "y"]])
+def test_a_level_that_is_none_is_named(labels: list[str]) -> None:
+    """Whatever the raters said."""
+    with pytest.raises(ValueError, match=r"level: 1.5 is not allowed"):
+        kappa(labels, labels, level=1.5)

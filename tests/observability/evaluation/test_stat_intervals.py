@@ -126,7 +126,10 @@ def test_no_data_gives_nonsense(values: list[float], groups: int) -> None:
     ("call", "said"),
     [
         (lambda: wilson(3, 2), "successes: 3"),
+        (lambda: wilson(1, math.inf), "n: inf"),
+        (lambda: wilson(1, math.nan), "n: nan"),
         (lambda: wilson(1, 2, level=1.0), "level: 1.0"),
+        (lambda: mean_interval([1e308, -1e308], seed=1), "so far apart"),
         (lambda: mean_interval([math.nan, 1.0], seed=1), "finite numbers"),
         (lambda: mean_interval([2.0, 1.0], seed=1, bounds=(0, 1)), "from 0 to 1"),
         (lambda: mean_interval([1.0, 2.0], ["a"], seed=1), "1 names for 2 values"),

@@ -151,6 +151,19 @@ def test_nothing_that_differs_is_no_evidence(n: int) -> None:
     assert all(one.difference is None if n == 0 else abs(one.difference or 0) < 1e-12 for one in found)
 
 
+def test_equal_steps_are_equal_however_they_are_rounded() -> None:
+    """Everything a tenth better: no spread was seen, which is said; what rounding leaves is no spread."""
+    a, b = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    found = compare(a, b, kind="number", seed=1, bounds=(-1, 1))
+    assert "no spread was seen" in found.interval.note
+    assert found.interval.low < -0.2 < 0.1 < found.interval.high
+    assert found.effect is None
+
+    names = ["x", "x", "x", "y", "y", "z"]
+    grouped = compare([1.0] * 6, [1.0 + 1 / 7] * 6, kind="number", clusters=names, seed=1)
+    assert grouped.effect is None
+
+
 def test_unequal_lengths_are_refused() -> None:
     """Pairs need both halves."""
     with pytest.raises(ValueError, match="1 values for 2 of a"):

@@ -75,6 +75,8 @@ def test_too_few_can_find_nothing() -> None:
     ("arguments", "said"),
     [
         ({"kind": "number"}, "sd: None is not allowed"),
+        ({"kind": "number", "sd": float("nan")}, "sd: nan is not allowed"),
+        ({"kind": "number", "sd": float("inf")}, "sd: inf is not allowed"),
         ({"kind": "boolean", "rate": 1.5}, "rate: 1.5"),
         ({"kind": "boolean", "rho": -2}, "rho: -2"),
         ({"kind": "boolean", "alpha": 0}, "alpha, power: 0, 0.8"),

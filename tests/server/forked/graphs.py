@@ -86,6 +86,8 @@ class State(TypedDict, total=False):
 
 def _said(messages: list[BaseMessage], _: object) -> str:
     note(f"model {messages[0].text}: {messages[-1].text}")
+    if "moody" in messages[0].text and Path(f"{os.environ['FORKED_FILE']}.moody").exists():
+        raise ValueError("not today")
     return f"{messages[0].text}: {messages[-1].text} ({uuid4().hex})"
 
 
