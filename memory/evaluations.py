@@ -24,10 +24,16 @@ class DatasetVersion:
 class Datasets(Protocol):
     """Named sets of examples, whose versions never change."""
 
-    async def save(self, name: str, examples: Sequence[Example], *, note: str = "") -> DatasetVersion:
-        """Make these the newest version; the one there is where an older one says the same. Two round trips.
+    async def save(
+        self, name: str, examples: Sequence[Example], *, note: str = "", after: str | None = None
+    ) -> DatasetVersion:
+        """Make these the newest version; the one there is where an older one says the same. One round trip.
 
-        Raises InvalidInput: a name or an id isn't allowed, or two examples have one id.
+        With `after` only while that is the newest version, "": there is none; nothing else comes in between.
+
+        Raises:
+            InvalidInput: a name or an id isn't allowed, or two examples have one id.
+            DatasetMovedOn: `after` isn't the newest version. Nothing was changed.
         """
         ...
 

@@ -82,7 +82,7 @@ class Feedbacks(Protocol):
 
         Raises:
             AlreadyExists: there is feedback with its id. Nothing was changed.
-            LinkUnusable: the right was used. Nothing was changed.
+            LinkUnusable: the right was used, or has ended. Nothing was changed.
         """
         ...
 

@@ -57,7 +57,7 @@ def _of_json(told: Any) -> Any:
     return told
 
 
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_SCORES, le=_SCORES)]
+Number = Annotated[float, Field(strict=True, ge=-_SCORES, le=_SCORES)]
 Score = StrictBool | Number
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
 """What feedback is about."""
@@ -66,10 +66,13 @@ Comment = Annotated[str, Field(max_length=10_000)]
 Correction = Annotated[dict[str, JsonValue] | str, AfterValidator(_bounded)]
 
 
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
 class Body(BaseModel):
     """A body in which null is as good as nothing."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = _STRICT
 
     @model_validator(mode="before")
     @classmethod
@@ -116,7 +119,7 @@ class FeedbackCreate(Said):
 class FeedbackChange(BaseModel):
     """What is changed: the fields that are named, null empties one."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = _STRICT
 
     score: Score | None = None
     value: Value = None
@@ -138,7 +141,7 @@ class FeedbackChange(BaseModel):
 class FeedbackQuery(BaseModel):
     """Which feedback is wanted, newest first."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = _STRICT
 
     run_id: UUID | None = None
     thread_id: UUID | None = None
@@ -151,7 +154,7 @@ class FeedbackQuery(BaseModel):
 class ExpiresIn(BaseModel):
     """A length of time."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = _STRICT
 
     days: Annotated[int, Field(ge=0, le=365)] = 0
     hours: Annotated[int, Field(ge=0, le=8_760)] = 0
@@ -200,7 +203,7 @@ class SaidByLink(Said):
 class AskedByLink(BaseModel):
     """What is said by a link, in its query."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = _STRICT
 
     score: Annotated[Score, BeforeValidator(_of_text)] | None = None
     value: Annotated[str, Field(min_length=1, max_length=10_000)] | None = None

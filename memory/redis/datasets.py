@@ -10,7 +10,7 @@ from typing import Any, cast
 import orjson
 from redis.asyncio import Redis
 
-from motet.errors import DataDamaged, InvalidInput, NotFound
+from motet.errors import DataDamaged, DatasetMovedOn, InvalidInput, NotFound
 from motet.memory.evaluations import DatasetVersion
 from motet.memory.redis.client import answering
 from motet.memory.redis.keys import Keys
@@ -32,7 +32,9 @@ class RedisDatasets:
         self._scripts = scripts
         self._sealing = Sealing(cipher)
 
-    async def save(self, name: str, examples: Sequence[Example], *, note: str = "") -> DatasetVersion:
+    async def save(
+        self, name: str, examples: Sequence[Example], *, note: str = "", after: str | None = None
+    ) -> DatasetVersion:
         """See `Datasets.save`."""
         checked_name("dataset", name)
         _check(examples)
@@ -41,8 +43,12 @@ class RedisDatasets:
         told = DatasetVersion(name=name, version=version, examples=len(examples), created_at=at, note=note)
         lines = self._sealing.closed(b"\n".join(encoded(one) for one in examples))
         keys = [self._keys.datasets(), *self._keys.dataset(name)]
+        behind = [] if after is None else [after]
+        args = [name, version, orjson.dumps(told), lines, *behind]
         with answering(self._client):
-            kept = await self._scripts.run("dataset_save", keys=keys, args=[name, version, orjson.dumps(told), lines])
+            kept, newest = await self._scripts.run("dataset_save", keys=keys, args=args)
+        if kept is None:
+            raise DatasetMovedOn(name, newest.decode())
         return _version(kept)
 
     async def load(self, name: str, version: str = "") -> Dataset:

@@ -28,6 +28,8 @@ _AT_ONCE = 200
 _MOST_READ = 1_000
 """Pieces of feedback that are looked at for a page, at most."""
 _FORGOTTEN_AT_ONCE = 500
+_UNUSABLE = {b"used": "was used", b"over": "has expired"}
+"""What a one-time link is told that isn't taken."""
 _DIGITS = 16
 """Of the microseconds since 1970, in places and in the index: enough until the year 2286."""
 
@@ -72,8 +74,8 @@ class RedisFeedbacks:
         args = [feedback.feedback_id, self._closed(feedback), "\0".join(told), self._keep_ms, *right]
         with answering(self._client):
             outcome = await self._scripts.run("feedback_add", keys=self._keys, args=args)
-        if outcome == b"used":
-            raise LinkUnusable("was used")
+        if outcome in _UNUSABLE:
+            raise LinkUnusable(_UNUSABLE[outcome])
         if outcome == b"there":
             raise AlreadyExists("feedback", feedback.feedback_id)
 

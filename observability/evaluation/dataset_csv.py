@@ -3,7 +3,8 @@
 Columns: `example_id`, `question` (a person's words) or `input` (JSON) or one `input.NAME` for each of its fields,
 `reference`, `tags` (with `;` between them), `split`, `group`, `rubric`, `expect.NAME`, and the rest of an example's
 fields as JSON. A cell that begins with `{` or `[` is JSON, but for those columns that are only text; in a column whose
-name ends in `:json` every cell is. An empty cell says nothing.
+name ends in `:json` every cell is. An empty cell says nothing. What a spreadsheet would take for a formula is written
+as JSON, so that none that opens a table computes what a person wrote to an agent.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _ALLOWED = (
     "example_id, question, input, input.NAME, reference, tags, split, group, rubric, expect, expect.NAME, "
     f"trajectory, path, answers or provenance, each once; `{_JSON}` may follow"
 )
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""How a cell begins that a spreadsheet computes."""
 _MOST = 2**31 - 1
 """Characters of a cell; csv's own limit is for the whole process and smaller than a conversation."""
 
@@ -128,7 +131,7 @@ def _cells(told: dict[str, Any]) -> dict[str, str]:
     cells: dict[str, str] = {}
     for name, value in told.items():
         if name == "input" and (question := _question(value)):
-            cells["question"] = question
+            cells |= dict([_cell("question", question, _is_harmless)])
         elif name == "expect" and all(_is_column(key) for key in value):
             cells |= dict(_cell(f"expect.{key}", inner, _is_plain) for key, inner in value.items())
         elif name == "tags":
@@ -136,7 +139,7 @@ def _cells(told: dict[str, Any]) -> dict[str, str]:
             is_told_so = _is_plain(joined) and _value("", name, joined) == value
             cells |= dict([_cell(name, joined if is_told_so else value, _is_plain)])
         else:
-            cells |= dict([_cell(name, value, bool if name in _TEXTS else _is_plain)])
+            cells |= dict([_cell(name, value, _is_harmless if name in _TEXTS else _is_plain)])
     return cells
 
 
@@ -157,7 +160,12 @@ def _cell(column: str, value: Any, is_plain: Callable[[str], bool]) -> tuple[str
 
 def _is_plain(text: str) -> bool:
     """Whether a cell can hold it as it is."""
-    return text != "" and not text.lstrip().startswith(("{", "["))
+    return _is_harmless(text) and not text.lstrip().startswith(("{", "["))
+
+
+def _is_harmless(text: str) -> bool:
+    """Whether a cell of text can hold it as it is."""
+    return text != "" and not text.lstrip().startswith(_FORMULA)
 
 
 def _is_column(key: str) -> bool:

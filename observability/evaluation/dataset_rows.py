@@ -66,8 +66,12 @@ def _example_of(place: str, told: Mapping[str, Any]) -> Example:
         field = ".".join(str(part) for part in wrong["loc"])
         allowed = ALLOWED[str(wrong["loc"][0])]
         raise InvalidInput(f"{place}, {field}", wrong["input"], allowed) from None
+    try:
+        line = encoded(example)
+    except InvalidInput as error:
+        raise InvalidInput(place, told.get("example_id", "a row"), error.allowed) from None
     if "example_id" not in told:
-        return replace(example, example_id=hashlib.sha256(encoded(example)).hexdigest()[:12])
+        return replace(example, example_id=hashlib.sha256(line).hexdigest()[:12])
     if not re.fullmatch(r"\S{1,200}", example.example_id):
         raise InvalidInput(f"{place}, example_id", example.example_id, ALLOWED["example_id"])
     return example

@@ -11,10 +11,13 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from motet.errors import InvalidInput
+
 Json = Mapping[str, Any]
 """A JSON object."""
 
 
+_LEVELS = 250
 _SAID = ("input", "reference")
 """What an example may say is empty."""
 
@@ -68,10 +71,18 @@ class Dataset:
 
 
 def encoded(example: Example) -> bytes:
-    """`example` as one JSON line, its keys in order, without what is empty: the same example gives the same bytes."""
+    """`example` as one JSON line, its keys in order, without what is empty: the same example gives the same bytes.
+
+    Raises InvalidInput: it can't be written as JSON, such as what nests deeper than some 250 levels.
+    """
+    try:
+        line = orjson.dumps(example)
+    except orjson.JSONEncodeError as error:
+        allowed = f"an example that JSON can hold, and that nests no deeper than {_LEVELS} levels ({error})"
+        raise InvalidInput("example_id", example.example_id, allowed) from None
     told = {
         name: value
-        for name, value in orjson.loads(orjson.dumps(example)).items()
+        for name, value in orjson.loads(line).items()
         if value is not None and (name in _SAID or value not in ("", [], {}))
     }
     return orjson.dumps(told, option=orjson.OPT_SORT_KEYS)

@@ -19,6 +19,8 @@ from motet.observability.evaluation.personal_kinds import KINDS, Span, found
 from motet.observability.trajectory.redact import REDACTED, is_secret_name
 
 _BY_NAME = "secret"
+_DEEPEST = 250
+"""Levels of JSON, in one text or in texts inside texts; a text that goes on deeper is looked at as a text."""
 _DIGITS = 12
 """A number of fewer says nothing of a person."""
 
@@ -102,6 +104,8 @@ class _Look:
                 told = orjson.loads(text)
             except orjson.JSONDecodeError:
                 return self._plain_text(text, at)
+            if at.count(".") + _levels(told) > _DEEPEST:
+                return self._plain_text(text, at)
             clean = self.value(told, at)
             return text if clean == told else orjson.dumps(clean).decode()
         return self._plain_text(text, at)
@@ -111,6 +115,16 @@ class _Look:
         for one in spans:
             self.times[at, one.kind] += 1
         return _without(text, spans)
+
+
+def _levels(told: Any) -> int:
+    """How many lists and objects stand in each other."""
+    inside = [told]
+    levels = 0
+    while inside := [one for one in inside if isinstance(one, list | dict)]:
+        inside = [one for outer in inside for one in (outer.values() if isinstance(outer, dict) else outer)]
+        levels += 1
+    return levels
 
 
 def _without(text: str, spans: list[Span]) -> str:

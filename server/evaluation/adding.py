@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from motet.errors import CallerError, InvalidInput, NotFound
+from motet.errors import CallerError, DatasetMovedOn, InvalidInput, NotFound
 from motet.memory.evaluations import Datasets, DatasetVersion
-from motet.observability.evaluation.example import Example
+from motet.observability.evaluation.example import Dataset, Example
 from motet.observability.evaluation.from_trajectory import example_of
 from motet.observability.evaluation.observing import observed
 from motet.observability.evaluation.personal_data import OnPersonalData, treated
@@ -41,7 +41,8 @@ async def add_runs(
 ) -> DatasetVersion:
     """Make what runs did examples of a dataset: its newest version has them and all that the one before had.
 
-    A run's example takes the place of the one that it is already. Where one run can't be added, none is.
+    A run's example takes the place of the one that it is already. Where one run can't be added, none is. What somebody
+    else adds at the same time stays.
 
     Args:
         here: an installation.
@@ -75,12 +76,23 @@ async def add_runs(
             new[example.example_id] = example
     if not new:
         raise InvalidInput("RUN", list(runs), "at least one run that can be added")
+    while True:
+        try:
+            return await _added(here.datasets, name, new, note)
+        except DatasetMovedOn:
+            continue
+
+
+async def _added(datasets: Datasets, name: str, new: Mapping[str, Example], note: str) -> DatasetVersion:
+    """The version with these and all that there were; raises DatasetMovedOn where somebody else added meanwhile."""
     try:
-        before = (await here.datasets.load(name)).examples
+        before = await datasets.load(name)
     except NotFound:
-        before = ()
-    kept = [new.pop(one.example_id, one) for one in before]
-    return await here.datasets.save(name, [*kept, *new.values()], note=note)
+        before = Dataset(name=name, version="", examples=())
+    ids = {one.example_id for one in before.examples}
+    kept = [new.get(one.example_id, one) for one in before.examples]
+    added = [one for one in new.values() if one.example_id not in ids]
+    return await datasets.save(name, [*kept, *added], note=note, after=before.version)
 
 
 async def _trajectory(here: Addable, run: str) -> Trajectory:

@@ -13,7 +13,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from tests.memory.savers import commands_of
 
-from motet.errors import AlreadyExists, DataDamaged, InvalidConfig, InvalidInput, NotFound
+from motet.errors import AlreadyExists, DataDamaged, DatasetMovedOn, InvalidConfig, InvalidInput, NotFound
 from motet.memory.redis.datasets import RedisDatasets
 from motet.memory.redis.experiments import RedisExperiments
 from motet.memory.redis.keys import Keys
@@ -117,6 +117,19 @@ async def test_the_same_again_is_the_version_that_there_was(datasets: RedisDatas
     assert await datasets.versions("sums") == [first, second]
     assert (await datasets.load("sums")).version == first.version
     assert await datasets.all() == [first]
+
+
+async def test_a_version_behind_another_is_kept_only_while_that_is_the_newest(datasets: RedisDatasets) -> None:
+    """Whoever read what there was, and came too late, is told so; nothing of it is kept."""
+    first = await datasets.save("sums", [example(1)], after="")
+    second = await datasets.save("sums", [example(1), example(2)], after=first.version)
+    for after in ("", first.version):
+        with pytest.raises(DatasetMovedOn, match=f"sums .* {second.version}"):
+            await datasets.save("sums", [example(3)], after=after)
+    with pytest.raises(DatasetMovedOn, match="gone .* forgotten"):
+        await datasets.save("gone", [example(3)], after=first.version)
+    assert await datasets.versions("sums") == [second, first]
+    assert [one.name for one in await datasets.all()] == ["sums"]
 
 
 async def test_a_beginning_that_names_two_versions_names_none(datasets: RedisDatasets) -> None:

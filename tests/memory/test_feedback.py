@@ -151,6 +151,14 @@ async def test_of_many_at_once_one_uses_the_right(feedbacks: RedisFeedbacks) -> 
     assert len((await feedbacks.page()).feedback) == 1
 
 
+async def test_a_right_ends_by_the_clock_that_forgets_it(feedbacks: RedisFeedbacks) -> None:
+    """Redis forgets that a right was used when that ends: from then on it takes none, whatever a server's clock says."""
+    over = Once(nonce=str(uuid4()), expires_at=time.time() - 0.001)
+    with pytest.raises(LinkUnusable, match="has expired"):
+        await feedbacks.add(said(), once=over)
+    assert (await feedbacks.page()).feedback == []
+
+
 async def test_changes_at_the_same_time_are_all_kept(feedbacks: RedisFeedbacks) -> None:
     """Two people who change different fields both find theirs."""
     one = said(score=False)

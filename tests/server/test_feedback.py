@@ -122,6 +122,9 @@ async def test_feedback_on_a_message_names_one_of_the_run(http: httpx.AsyncClien
     [
         ({"score": "good"}, "score"),
         ({"score": 1e400}, "score"),
+        ({"value": float("nan")}, "value: nan is not allowed"),
+        ({"value": {"of": [1e400]}}, "value.of.0: inf is not allowed"),
+        ({"correction": {"answer": float("-inf")}}, "correction.answer: -inf is not allowed"),
         ({}, "say something"),
         ({"comment": ""}, "say something"),
         ({"score": 1, "key": "two words"}, "key"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf, isfinite
 
 from motet.errors import InvalidInput
-from motet.observability.evaluation.experiment import Experiment
+from motet.observability.evaluation.experiment import Experiment, trial_key
 from motet.observability.evaluation.report import figures
 from motet.observability.evaluation.report.comparisons import Pairs, held_against, least_found, pairs_of
 from motet.observability.evaluation.report.metrics import Metric
@@ -31,7 +31,7 @@ class Gated:
     before: float | None
     difference: float | None
     p_value: float | None
-    """One-sided: of being so much worse, or more, by chance."""
+    """One-sided: of being so much worse, or more, by chance. None where not even losses everywhere would be found."""
     adjusted: float | None
     """By Holm, over all that is gated."""
     detectable: float | None
@@ -87,26 +87,38 @@ def gate(now: Experiment, before: Experiment, terms: Terms) -> Verdict:
         return Verdict(reasons=reasons, notes=(), gated=())
     table = laid_out([_renamed(now, NOW), _renamed(before, BEFORE)])
     metrics = _metrics(table, now, before, terms)
-    if not terms.allow_missing and (reasons := _valueless(table, metrics)):
+    gone = [] if terms.metrics else _unscored(now, before)
+    if reasons := [*gone, *([] if terms.allow_missing else _valueless(table, metrics))]:
         return Verdict(reasons=reasons, notes=(), gated=())
-    told = [
-        (f"{mine}@{NOW}", pairs_of(table, f"{mine}@{NOW}", f"{other}@{BEFORE}", metric), mine)
+    every = [
+        (mine, pairs_of(table, f"{mine}@{NOW}", f"{other}@{BEFORE}", metric))
         for mine, other in pairs
         for metric in metrics
     ]
-    gated = _tested([(name, one) for _, one, name in told], terms)
+    told = [one for one in every if terms.metrics or one[1].examples or one[1].left_out]
+    gated = _tested(told, terms)
     reasons = [_worse(one, terms) for one in gated if one.worse]
     reasons += _too_low(table, [mine for mine, _ in pairs], terms)
-    untested = [one for one in gated if one.p_value is None]
-    reasons += [f"{one.target}: {one.metric.key} can't be tested: {one.n} paired examples" for one in untested]
-    return Verdict(reasons=reasons, notes=_notes(gated, [one for _, one, _ in told]), gated=gated)
+    reasons += [_untested(one) for one in gated if one.p_value is None and one.metric.key not in (terms.least or {})]
+    if not told and not terms.least:
+        reasons.append("nothing can be tested: no metric has a value")
+    notes = [
+        *_notes(gated, [one for _, one in told]),
+        *(f"{one[0]}: {one[1].metric.key} applies to no example, neither now nor before" for one in every
+          if one not in told),
+        *_alone(now, before, pairs),
+    ]  # fmt: skip
+    return Verdict(reasons=reasons, notes=notes, gated=gated)
 
 
 def _check(terms: Terms) -> None:
     if not 0 < terms.alpha < 0.5:  # noqa: PLR2004 - a half is a coin
         raise InvalidInput("--alpha", terms.alpha, "a number between 0 and 0.5, such as 0.05")
-    if terms.margin < 0:
+    if not 0 <= terms.margin < inf:
         raise InvalidInput("--margin", terms.margin, "0 or more, in the metric's own unit")
+    for name, bound in (terms.least or {}).items():
+        if not isfinite(bound):
+            raise InvalidInput("--min", f"{name}={bound}", "a number")
 
 
 def _paired_targets(now: Experiment, before: Experiment) -> Sequence[tuple[str, str]]:
@@ -140,17 +152,33 @@ def _incomplete(now: Experiment, before: Experiment) -> Sequence[str]:
     """Which trials have no result."""
     reasons: list[str] = []
     for who, one in (("it", now), ("the baseline", before)):
-        planned = len(one.plan.example_ids) * len(one.plan.targets) * one.plan.repeats
-        if len(one.results) < planned:
-            found = Counter(result.example_id for result in one.results)
-            per_example = len(one.plan.targets) * one.plan.repeats
-            gone = [name for name in one.plan.example_ids if found[name] < per_example]
+        planned = {trial_key(*told): told[1] for told in _planned(one)}
+        found = {result.key for result in one.results}
+        gone = list(dict.fromkeys(example for key, example in planned.items() if key not in found))
+        if gone:
             why = f" ({one.stopped})" if one.stopped else ""
             reasons.append(
-                f"{who} lacks {planned - len(one.results)} of {planned} trials{why}, of {_named(gone)}; "
+                f"{who} lacks {len(planned.keys() - found)} of {len(planned)} trials{why}, of {_named(gone)}; "
                 "--allow-missing judges by what there is"
             )
     return reasons
+
+
+def _planned(one: Experiment) -> Iterator[tuple[str, str, int]]:
+    """Target, example and repeat of each trial."""
+    for example in one.plan.example_ids:
+        for target in one.plan.targets:
+            for repeat in range(one.plan.repeats):
+                yield target.name, example, repeat
+
+
+def _unscored(now: Experiment, before: Experiment) -> Sequence[str]:
+    """What the baseline was scored by, and this isn't any more."""
+    return [
+        f"it isn't scored by {key}, and the baseline is: score it too, or name by --metric what counts"
+        for key in before.plan.scales
+        if key not in now.plan.scales
+    ]
 
 
 def _metrics(table: Table, now: Experiment, before: Experiment, terms: Terms) -> Sequence[Metric]:
@@ -193,7 +221,8 @@ def _tested(pairings: Sequence[tuple[str, Pairs]], terms: Terms) -> Sequence[Gat
         shift = terms.margin * better
         test = held_against(pairs, level=1 - terms.alpha, seed=terms.seed, shift=shift)
         p_value = None
-        if test is not None and test.difference is not None:
+        findable = len(pairings) * 0.5**pairs.groups <= terms.alpha
+        if test is not None and test.difference is not None and findable:
             towards_worse = test.difference * better < 0
             p_value = test.p_value / 2 if towards_worse else 1 - test.p_value / 2
         n = len(pairs.examples)
@@ -230,6 +259,11 @@ def _worse(one: Gated, terms: Terms) -> str:
     )
 
 
+def _untested(one: Gated) -> str:
+    few = f": {figures.count(one.n, 'paired example')}, too few for any loss to stand out from chance" if one.n else ""
+    return f"{one.target}: {one.metric.key} can't be tested{few or ': no example has a value on both sides'}"
+
+
 def _too_low(table: Table, targets: Sequence[str], terms: Terms) -> Sequence[str]:
     of = {one.key: one for one in table.metrics}
     reasons: list[str] = []
@@ -263,6 +297,14 @@ def _notes(gated: Sequence[Gated], pairs: Sequence[Pairs]) -> Sequence[str]:
                 f"of {one.metric.key}"
             )
     return notes
+
+
+def _alone(now: Experiment, before: Experiment, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Targets that have no counterpart."""
+    both = {name for pair in pairs for name in pair}
+    for where, one, other in (("", now, "the baseline"), ("the baseline's ", before, "this experiment")):
+        for name in (target.name for target in one.plan.targets if target.name not in both):
+            yield f"{where}{name} isn't gated: {other} has no target of that name"
 
 
 def _named(examples: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 from motet.observability.evaluation.evaluator import Scale, Score
@@ -85,6 +86,8 @@ def value_of(trial: TrialResult, metric: Metric) -> Value:
     if score is None:
         return Value(status="empty")
     number = _number(score, metric.scale)
+    if number is None and score.value is not None and not score.error:
+        return Value(status="failed", why=f"{score.value!r} is no value of its scale")
     if number is None:
         return Value(status="failed" if score.error else "empty", why=score.error or score.comment)
     return Value(status="value", number=number, why=score.comment)
@@ -102,4 +105,4 @@ def _number(score: Score, scale: Scale) -> float | None:
         ranks = {name: rank for rank, name in enumerate(reversed(scale.categories))}
         rank = ranks.get(str(score.value))
         return None if rank is None else float(rank)
-    return None if isinstance(score.value, str) else float(score.value)
+    return float(score.value) if not isinstance(score.value, str) and isfinite(score.value) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,7 @@ def test_an_example_without_an_id_is_named_by_what_it_says(tmp_path: Path) -> No
 
 
 OK = '{"example_id":"a","input":{}}\n'
+DEEP = '{"input":{"a":' + "[" * 300 + "]" * 300 + "}}"
 
 
 @pytest.mark.parametrize(
@@ -128,6 +130,9 @@ OK = '{"example_id":"a","input":{}}\n'
         ("a.csv", "question\n\n", "a file without an example"),
         ("a.jsonl", "", "a file without an example"),
         ("a.json", "{}", r"FILE: '.*a.json' .* ends in .jsonl or .csv"),
+        ("a.jsonl", OK + DEEP, r"a.jsonl, line 2: .* nests no deeper"),
+        ("a.jsonl", OK + DEEP.replace("{", '{"example_id":"b",', 1), r"a.jsonl, line 2: .* nests no deeper"),
+        ("a.csv", 'question,reference\nx,"' + "[" * 300 + "]" * 300 + '"', "a.csv, line 2: .* nests no deeper"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, name: str, text: str, said: str) -> None:
@@ -154,3 +159,25 @@ def test_a_conversation_fits_into_a_cell(tmp_path: Path) -> None:
     path.write_bytes(dataset_csv.written([example]))
     assert [encoded(one) for one in dataset_file.read(path)] == [encoded(example)]
     assert csv.field_size_limit() == limit
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-2", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1", "-"])
+def test_no_cell_is_a_formula(tmp_path: Path, text: str) -> None:
+    """A spreadsheet that opens the table computes nothing of it; it is read back as it was."""
+    question = {"messages": [{"role": "user", "content": text}]}
+    told = Example(
+        example_id="".join(text.split()),
+        input=question,
+        reference=text,
+        rubric=text,
+        tags=[text, "x"],
+        split=text,
+        group=text,
+        expect={"answer": text},
+    )
+    path = tmp_path / "a.csv"
+    path.write_bytes(dataset_csv.written([told]))
+
+    assert [encoded(one) for one in dataset_file.read(path)] == [encoded(told)]
+    for row in csv.reader(io.StringIO(path.read_bytes().decode(), newline="")):
+        assert not [cell for cell in row if cell.lstrip().startswith(("=", "+", "-", "@", "＝"))]

@@ -157,3 +157,50 @@ def test_a_long_conversation_is_looked_through_quickly() -> None:
         began = time.process_time()
         found(piece * (30_000 // len(piece)))
         assert time.process_time() - began < 3, piece
+
+
+@pytest.mark.parametrize("depth", [240, 300, 900, 100_000])
+def test_no_text_is_too_deep(depth: int) -> None:
+    """A person's text of so many brackets is looked through like any other, and what it holds is found."""
+    text = "[" * depth + '"ada@x.org"' + "]" * depth
+    asked = Example(example_id="r", input={"text": text})
+    clean = treated(asked, REDACT)
+    assert clean.input["text"] == text.replace("ada@x.org", "[REDACTED_EMAIL]")
+
+
+def test_many_finds_take_no_long_time() -> None:
+    """Twenty thousand addresses in one text: each is found, in well under the minutes that pairs of them would take."""
+    begin = time.process_time()
+    assert len(found("84.12.7.200 " * 20_000)) == 20_000
+    assert time.process_time() - begin < 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "say {'password': 'hunter2abc'} there",
+        'answer {"db_password": "hunter2abc"} given',
+        "curl -H 'x-api-key: hunter2abc' host",
+        "password=hunter2abc",
+        "API_KEY=hunter2abc go",
+    ],
+)
+def test_what_is_named_a_secret_in_a_text_is_one(text: str) -> None:
+    """As a program's output, a header or a setting has it; its name stays."""
+    assert treated(Example(example_id="r", input={"text": text}), REDACT).input["text"] == text.replace(
+        "hunter2abc", "[REDACTED_SECRET]"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["the password: please", "token: a word", "secret = x", "my password is long", "monkey: banana12"]
+)
+def test_words_about_secrets_are_none(text: str) -> None:
+    """People may speak of them."""
+    assert found(text) == []
+
+
+@pytest.mark.parametrize("text", ["ada@exämple.de", "ada%40example.com", "ada＠example.com", "zoë@example.com"])
+def test_addresses_are_found_in_every_spelling(text: str) -> None:
+    """Of other alphabets, and as an address of a page has them."""
+    assert [(one.kind, one.start, one.end) for one in found(f"{text}, now")] == [("email", 0, len(text))]
