@@ -50,11 +50,12 @@ LONGEST_S = 60.0
 def evaluate() -> int:
     """Try, score, report; the exit code."""
     began = time.monotonic()
-    recorded, ids = _unpacked()
+    recorded, plan = _unpacked()
     made = _last(_motet("eval", "crew", str(OUT / "crew.jsonl"), "--json"))
-    examples = str(_chosen(OUT / "crew.jsonl", ids, OUT / "crew-published.jsonl"))
+    examples = str(_chosen(OUT / "crew.jsonl", plan["example_ids"], OUT / "crew-published.jsonl"))
     common = ["--evaluators", made["evaluators"], "--workspace", made["workspace"], "--json"]
-    told = ["--target", "single_agent", "--target", "assistant", "--name", "published"]
+    targets = [f"--target={one['name']}={one['assistant']}" for one in plan["targets"]]
+    told = [*targets, "--name", "published"]
     scored = _last(_motet("eval", "run", examples, "--recorded", str(recorded), *told, *common))
     told = ["--target", "assistant", "--name", "now", f"--limit={LIVE}", f"--seed={SEED}", "--parallel=1", "--yes"]
     live = _last(_motet("eval", "run", examples, *told, f"--timeout={LONGEST_S:g}", *common))
@@ -78,14 +79,13 @@ def _last(lines: Sequence[str]) -> Mapping[str, Any]:
     return json.loads(lines[-1])
 
 
-def _unpacked() -> tuple[Path, Sequence[str]]:
-    """The folder with the published trajectories, and the ids of the examples they are of."""
+def _unpacked() -> tuple[Path, Mapping[str, Any]]:
+    """The folder with the published trajectories, and the plan that they were made by."""
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     with tarfile.open(PUBLISHED) as packed:
         packed.extractall(OUT / "published", filter="data")
-    plan = json.loads((OUT / "published" / PLAN).read_bytes())["plan"]
-    return OUT / "published" / "trajectories", plan["example_ids"]
+    return OUT / "published" / "trajectories", json.loads((OUT / "published" / PLAN).read_bytes())["plan"]
 
 
 def _chosen(whole: Path, ids: Sequence[str], target: Path) -> Path:

@@ -57,7 +57,7 @@ def power(plan: Plan) -> Iterator[str]:
     mean = detectable(clusters, kind="number", sd=1.0, paired=paired)
     against = "between two targets" if paired else "from a known value"
     told = [
-        f"{rate:.0%} points of a rate near one half" if rate is not None else "no difference of a rate at all",
+        f"{rate * 100:.0f} points of a rate near 50 %" if rate is not None else "no difference of a rate at all",
         f"{mean:.2f} standard deviations of a mean" if mean is not None else "none of a mean",
     ]
     yield f"Least difference {against} that is found four times in five: {' or '.join(told)}"
