@@ -15,8 +15,9 @@ _LONG_S = 10.0
 """A run that could start for so long is one that nobody looks for."""
 
 _NOBODY = (
-    "no worker takes the experiment's runs: start `motet worker` (or `motet serve`) with the project or workspace "
-    "that has its graphs, or give --config or --workspace here; it goes on as soon as one does"
+    "no worker takes the experiment's runs: all are busy with other runs (see `motet runs watch`), or none lives; then "
+    "start `motet worker` (or `motet serve`) with the project or workspace that has its graphs, or give --config or "
+    "--workspace here. It goes on as soon as one does"
 )
 
 
