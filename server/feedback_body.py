@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self, cast
@@ -29,8 +30,9 @@ _SAID = ("score", "value", "comment", "correction")
 
 def _bounded(told: Any) -> Any:
     try:
+        json.dumps(told, allow_nan=False)  # orjson would write null for what is no number
         size = len(orjson.dumps(told))
-    except orjson.JSONEncodeError as error:
+    except (ValueError, orjson.JSONEncodeError) as error:
         raise ValueError(f"it must be what JSON can hold ({error})") from None
     if size > _MOST_JSON:
         raise ValueError(f"it takes {size:,} bytes as JSON; at most {_MOST_JSON:,}")
@@ -57,7 +59,7 @@ def _of_json(told: Any) -> Any:
     return told
 
 
-Number = Annotated[float, Field(strict=True, ge=-_SCORES, le=_SCORES)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_SCORES, le=_SCORES)]
 Score = StrictBool | Number
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
 """What feedback is about."""
@@ -66,13 +68,10 @@ Comment = Annotated[str, Field(max_length=10_000)]
 Correction = Annotated[dict[str, JsonValue] | str, AfterValidator(_bounded)]
 
 
-_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
 class Body(BaseModel):
     """A body in which null is as good as nothing."""
 
-    model_config = _STRICT
+    model_config = ConfigDict(extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
@@ -119,7 +118,7 @@ class FeedbackCreate(Said):
 class FeedbackChange(BaseModel):
     """What is changed: the fields that are named, null empties one."""
 
-    model_config = _STRICT
+    model_config = ConfigDict(extra="forbid")
 
     score: Score | None = None
     value: Value = None
@@ -141,7 +140,7 @@ class FeedbackChange(BaseModel):
 class FeedbackQuery(BaseModel):
     """Which feedback is wanted, newest first."""
 
-    model_config = _STRICT
+    model_config = ConfigDict(extra="forbid")
 
     run_id: UUID | None = None
     thread_id: UUID | None = None
@@ -154,7 +153,7 @@ class FeedbackQuery(BaseModel):
 class ExpiresIn(BaseModel):
     """A length of time."""
 
-    model_config = _STRICT
+    model_config = ConfigDict(extra="forbid")
 
     days: Annotated[int, Field(ge=0, le=365)] = 0
     hours: Annotated[int, Field(ge=0, le=8_760)] = 0
@@ -203,7 +202,7 @@ class SaidByLink(Said):
 class AskedByLink(BaseModel):
     """What is said by a link, in its query."""
 
-    model_config = _STRICT
+    model_config = ConfigDict(extra="forbid")
 
     score: Annotated[Score, BeforeValidator(_of_text)] | None = None
     value: Annotated[str, Field(min_length=1, max_length=10_000)] | None = None

@@ -22,7 +22,7 @@ FUNCTION_LINES = 50
 """Without its docstring."""
 
 LARGER: dict[str, int] = {
-    "src/motet/errors.py": 593,  # one tree, drawn in its docstring, in one place
+    "src/motet/errors.py": 605,  # one tree, drawn in its docstring, in one place
 }
 """What may be larger, as `path` or `path::function`, with its exact size: shrink it and the number must follow."""
 

@@ -28,8 +28,8 @@ _ALLOWED = (
     "example_id, question, input, input.NAME, reference, tags, split, group, rubric, expect, expect.NAME, "
     f"trajectory, path, answers or provenance, each once; `{_JSON}` may follow"
 )
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-"""How a cell begins that a spreadsheet computes."""
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How a cell begins that a spreadsheet computes; the last four are the same signs in full width."""
 _MOST = 2**31 - 1
 """Characters of a cell; csv's own limit is for the whole process and smaller than a conversation."""
 

@@ -38,7 +38,7 @@ def form_of(name: str) -> tuple[Callable[[str, str], Sequence[Example]], Callabl
     """What parses and what writes a file of this name. Raises InvalidInput: it ends otherwise."""
     ending = Path(name).suffix.lower()
     if ending not in _FORMS:
-        raise InvalidInput("FILE", name, f"a file that ends in {' or '.join(_FORMS)}")
+        raise InvalidInput("FILE", Path(name).name, f"a file that ends in {' or '.join(_FORMS)}")
     return _FORMS[ending]
 
 

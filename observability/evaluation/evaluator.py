@@ -28,6 +28,8 @@ class Scale:
     """Such as `s`, `USD`, `tokens`; empty for a share."""
     categories: Sequence[str] = ()
     """Of a category, the best first."""
+    relative: bool = False
+    """Whether a value says how the trial is beside the first target's, which has none: the middle category is a tie."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

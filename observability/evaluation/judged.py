@@ -104,7 +104,7 @@ def prompt_of(told: Judged, criterion: Criterion, trial: Trial) -> Prompt:
     parts = {"question": question_of(example)}
     if told.reference and example.reference is not None:
         parts["reference"] = as_text(example.reference)
-    parts["answer"] = trial.observed.answer or _instead(trial)
+    parts["answer"] = answer_of(trial)
     mark = mark_of([*parts.values()])
     system = [
         "You judge the answer of an assistant by one criterion alone.",
@@ -143,10 +143,12 @@ def _asked_for(scale: int) -> str:
     return f"{REPLY} Score is {meaning}."
 
 
-def _instead(trial: Trial) -> str:
-    """What is judged where the graph answers with no text: its output."""
-    output = trial.observed.output
-    return "(there is no answer)" if output is None else json.dumps(output, ensure_ascii=False, default=str)
+def answer_of(trial: Trial) -> str:
+    """What is judged: the answer's text; where the graph answers with none, its output."""
+    seen = trial.observed
+    if seen.answer or seen.output is None:
+        return seen.answer or "(there is no answer)"
+    return json.dumps(seen.output, ensure_ascii=False, default=str)
 
 
 JUDGE = Described(

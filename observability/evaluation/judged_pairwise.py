@@ -11,7 +11,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 
 from motet.observability.evaluation.described import Described
 from motet.observability.evaluation.evaluator import Evaluator, Means, Scale, Score, Trial
-from motet.observability.evaluation.judged import check_votes, criterion_of, kept
+from motet.observability.evaluation.judged import answer_of, check_votes, criterion_of, kept
 from motet.observability.evaluation.judged_asking import NoJudge, Vote, judge_of, seed_of, seeded, vote
 from motet.observability.evaluation.judged_asking import named as model_named
 from motet.observability.evaluation.judged_criteria import Criterion
@@ -64,7 +64,7 @@ class Pairwise:
     @property
     def scales(self) -> Mapping[str, Scale]:
         """Of `preferred`: `a`, `tie` or `b`."""
-        return {self.key: Scale(kind="category", categories=("a", "tie", "b"))}
+        return {self.key: Scale(kind="category", categories=("a", "tie", "b"), relative=True)}
 
     async def score(self, trial: Trial) -> Sequence[Score]:  # noqa: ARG002 - an Evaluator's; one trial is no pair
         """Nothing."""
@@ -132,8 +132,8 @@ class Pairwise:
         if self.told.reference and example.reference is not None:
             parts["reference"] = as_text(example.reference)
         names = (f" of {first.target}", f" of {second.target}") if self.told.labelled else ("", "")
-        parts[_attribute(f"first answer{names[0]}")] = first.observed.answer or "(there is no answer)"
-        parts[_attribute(f"second answer{names[1]}")] = second.observed.answer or "(there is no answer)"
+        parts[_attribute(f"first answer{names[0]}")] = answer_of(first)
+        parts[_attribute(f"second answer{names[1]}")] = answer_of(second)
         mark = mark_of([*parts.values()])
         rubric = example.rubric.strip()
         system = [

@@ -19,7 +19,7 @@ from motet.observability.evaluation.telling import named
 
 _SCALES = {"thousand": 1e3, "million": 1e6, "billion": 1e9}
 _NUMBER = re.compile(
-    r"(?<![\w.])(?P<sign>[-+\u2212]\s?)?(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!,?\d)|\d+(?:\.\d+)?|\.\d+)"
+    r"(?<![^\W_])(?<!\w_)(?<!\.)(?:(?P<sign>[-+]|\u2212\s?)[$\u20ac\u00a3\u00a5]?)?(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!,?\d)|\d+(?:\.\d+)?|\.\d+)"
     r"(?P<power>[eE][-+]?\d+)?(?!\d|[eE]\d)"
     r"(?:\s?(?P<percent>%|per ?cent\b)|\s+(?P<scale>thousand|million|billion)\b)?",
     re.IGNORECASE,
@@ -50,7 +50,10 @@ class Number:
 
 
 def numbers(text: str) -> Iterator[Number]:
-    """The numbers written in digits, in order: 1,234.5, -3 %, 1e6, .5, 1.2 million; of `3-5` both, none negative."""
+    """The numbers written in digits, in order: 1,234.5, -3 %, 1e6, .5, 1.2 million; of `3-5` both, none negative.
+
+    A `-` and a space before a number are a list's bullet, or a minus between two: they make nothing negative.
+    """
     for found in _NUMBER.finditer(_BETWEEN.sub(" ", text)):
         sign = -1.0 if (found["sign"] or "").strip() in {"-", "\u2212"} else 1.0
         value = sign * float(found["digits"].replace(",", "") + (found["power"] or ""))

@@ -21,6 +21,7 @@ from motet.observability.trajectory.redact import REDACTED, is_secret_name
 _BY_NAME = "secret"
 _DEEPEST = 250
 """Levels of JSON, in one text or in texts inside texts; a text that goes on deeper is looked at as a text."""
+_LONGEST_NAME = 80
 _DIGITS = 12
 """A number of fewer says nothing of a person."""
 
@@ -85,11 +86,12 @@ class _Look:
         clean: dict[str, Any] = {}
         for key, inner in told.items():
             name = self._plain_text(key, f"{at} (a name)")
+            place = f"{at}.{_shown(name)}"
             if self._is_secret(key, inner):
-                self.times[f"{at}.{name}", _BY_NAME] += 1
+                self.times[place, _BY_NAME] += 1
                 clean[name] = _mark(_BY_NAME)
             else:
-                clean[name] = self.value(inner, f"{at}.{name}")
+                clean[name] = self.value(inner, place)
         return clean
 
     def _is_secret(self, name: str, value: Any) -> bool:
@@ -115,6 +117,11 @@ class _Look:
         for one in spans:
             self.times[at, one.kind] += 1
         return _without(text, spans)
+
+
+def _shown(name: str) -> str:
+    """A field's name, which is anybody's word, as an error may show it."""
+    return "".join(one if one.isprintable() else "�" for one in name[:_LONGEST_NAME])
 
 
 def _levels(told: Any) -> int:

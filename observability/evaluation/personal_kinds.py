@@ -27,8 +27,8 @@ KINDS = ("url_credentials", "secret", "email", "iban", "credit_card", "mac_addre
 
 _ID = re.compile(r"(?<![\w-])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![\w-])")
 _URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]{0,30}://([^/\s:@\"'<>]{0,256}:[^/\s@\"'<>]{1,256})@")
-_EMAIL = re.compile(r"[\w.+%-]{1,64}(?:@|%40|＠)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,63}(?![\w-])")
-_AT = re.compile("@|%40|＠")
+_EMAIL = re.compile(r"[\w.+%-]{1,64}(?:@|%40|\uff20)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,63}(?![\w-])")
+_AT = re.compile("@|%40|\uff20")
 _NAMED = re.compile(
     r"(?<![A-Za-z0-9_-])([A-Za-z][A-Za-z0-9_-]{2,40})[\"']?\s{0,3}[:=]\s{0,3}[\"']?"  # api_key: "
     r"((?=[^\s\"'`]{0,255}\d)(?=[^\s\"'`]{0,255}[A-Za-z])[^\s\"'`,;<>{}()\[\]]{8,256})"  # a1b2c3d4

@@ -55,9 +55,11 @@ def _turn(message: Any, name: str) -> Turn:
     if not isinstance(role, str):
         raise InvalidInput(f"{name}.role", role, "user, assistant, system, tool")
     calls: Any = told.get("tool_calls") or ()
+    if not isinstance(calls, list | tuple):
+        raise InvalidInput(f"{name}.tool_calls", calls, "a list of calls")
     return Turn(
         role=ROLES.get(role.lower(), role),
-        calls=[_wish(one, f"{name}.tool_calls[{n}]") for n, one in enumerate(calls)],
+        calls=[_wish(one, f"{name}.tool_calls[{n}]") for n, one in enumerate(cast("Sequence[Any]", calls))],
     )
 
 

@@ -96,7 +96,8 @@ def gate(
 
     It passes otherwise, and says how large a loss it could not have noticed.
 
-    Exit code 0: it passes. 1: it doesn't, or they can't be compared; says why. 2: what was asked for can't be.
+    Exit code 0: it passes. 1: it doesn't, they can't be compared, or there is no such metric or experiment; says why.
+    2: an option or a file can't be read.
     """
     import asyncio
 

@@ -53,7 +53,8 @@ def run(
     With --config or --workspace this process works the runs, too, beside all workers there are. What has its result
     is kept at once: whatever dies, --resume goes on with the rest. Questions are answered as the examples say.
 
-    Exit code 0: every trial has its result, good or bad. 1: it stopped before. 2: what was asked for can't be.
+    Exit code 0: every trial has its result, good or bad. 1: it stopped before, or there is no such dataset or
+    assistant. 2: an option can't be what it is.
     """
     from motet.errors import InvalidConfig
     from motet.server.evaluation.planning import Choice

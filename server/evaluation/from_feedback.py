@@ -61,7 +61,7 @@ async def add_judged(
     A correction becomes the reference. Without one, the run's own answer and way stay the reference only where
     `at_least` says that it did well; elsewhere there is none. What was said is told in `provenance`; with a thumb, a
     whole number or a category, the run's answer and that label are in `expect`, as a judge's calibration takes them.
-    Of several that were given to one run under the key, the newest holds.
+    Of several that were given under the key to one run, or to runs that are one example, the newest holds.
 
     Args:
         here: an installation.
@@ -99,7 +99,7 @@ async def add_judged(
             threads={run_id: one.thread_id for run_id, one in newest.items()},
         ),
         name,
-        list(newest),
+        list(reversed(newest)),  # of several runs that are one example, the last holds
         tags=tags,
         split=split,
         on_personal_data=on_personal_data,

@@ -34,6 +34,8 @@ from motet.server.services import Services
 _FILES = (".jsonl", ".csv")
 _JUDGES = ("judge", "pairwise")
 _PARALLEL = 4
+_NAMED = 10
+"""Examples that a note names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +172,9 @@ class _Preparing:
         found = matched(facts, dataset, *wanted)
         examples = [one for one in chosen(dataset, order.choice, order.seed) if one.example_id in found.example_ids]
         experiment = known or self._planned(found.targets, examples)
-        missing = f"left out, as they lack a recording of some target: {', '.join(found.missing)}"
+        more = len(found.missing) - _NAMED
+        lacking = ", ".join(found.missing[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        missing = f"left out, as they lack a recording of some target: {lacking}"
         return Prepared(
             experiment=experiment,
             examples=self._examples(experiment.plan),

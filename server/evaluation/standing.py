@@ -58,7 +58,7 @@ def totals(experiment: Experiment) -> Sequence[Totals]:
 def passed(result: TrialResult, scales: Mapping[str, Scale]) -> bool | None:
     """Whether all that can be right or wrong about a trial is right; None where nothing can."""
     told = [
-        one.value is True
+        one.value is scales[one.key].higher_is_better
         for one in result.scores
         if one.key in scales and scales[one.key].kind == "boolean" and (one.value is not None or one.error)
     ]

@@ -87,8 +87,14 @@ async def link(body: LinkCreate, services: Wired, base_url: BaseUrl) -> dict[str
 
 
 @link_router.get("/{token}")
-async def open_link(token: str, services: Wired, asked: Annotated[AskedByLink, Query()]) -> dict[str, Any]:
-    """Say something by opening a link; without a score or a value it is only told what the link is for."""
+async def open_link(
+    token: str, services: Wired, asked: Annotated[AskedByLink, Query()], response: Response
+) -> dict[str, Any]:
+    """Say something by opening a link; without a score or a value it is only told what the link is for.
+
+    No cache may answer the second who opens it with what the first was told.
+    """
+    response.headers["Cache-Control"] = "no-store"
     used = opened(await services.feedbacks.secret(), services.settings.tenant, token)
     if not asked.says:
         return {"id": used.nonce, "run_id": used.run_id, "key": used.key, "expires_at": _moment(used)}

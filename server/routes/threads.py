@@ -64,8 +64,10 @@ async def get(thread_id: UUID, services: Wired) -> wire.Wire:
 @router.delete("/{thread_id}", status_code=HTTPStatus.NO_CONTENT)
 async def delete(thread_id: UUID, services: Wired, actor: Actor) -> None:
     """Forget a thread with its state, runs, events and what was said of them; a run at work on it is stopped."""
-    await services.threads.delete(str(thread_id), who=actor)
-    await services.feedbacks.forget(str(thread_id))
+    try:
+        await services.threads.delete(str(thread_id), who=actor)
+    finally:  # also where it is gone already: who deleted it may have been killed here
+        await services.feedbacks.forget(str(thread_id))
     services.attending.nudge(str(thread_id))
 
 

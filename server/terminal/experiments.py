@@ -39,7 +39,8 @@ def head(plan: Plan) -> Iterator[str]:
     examples, times = len(plan.example_ids), "once" if plan.repeats == 1 else f"{plan.repeats} times"
     yield f"Experiment {plan.name} ({plan.experiment_id}), {plan.mode}"
     dataset = f"{plan.dataset}@{plan.dataset_version}"
-    yield f"{_counted(examples, 'example')} of {dataset}, each {times} with each target: {_trials(plan)} trials"
+    trials = _counted(_trials(plan), "trial")
+    yield f"{_counted(examples, 'example')} of {dataset}, each {times} with each target: {trials}"
     named = [one.name if one.name == one.assistant else f"{one.name} ({one.assistant})" for one in plan.targets]
     yield f"Targets: {', '.join([f'{named[0]} as the baseline', *named[1:]] if len(named) > 1 else named)}"
     yield f"Metrics: {', '.join(plan.scales)}" + (f"; judged by {plan.judge}" if plan.judge else "")

@@ -23,7 +23,8 @@ MotetError
 │       ├── ThreadWaits         a decision is waiting; a plain input would discard it
 │       ├── NoWaitingInterrupt  a resume names nothing that waits
 │       ├── ArgumentsChanged    a decision was made on other arguments than those waiting
-│       └── AlreadyDecided      the approval is no longer open; says who decided what
+│       ├── AlreadyDecided      the approval is no longer open; says who decided what
+│       └── DatasetMovedOn      a dataset got another version since it was read
 ├── SetupError             whoever configured this installation must change it
 │   ├── InvalidConfig           a setting, `langgraph.json` or an agent's declaration is wrong
 │   ├── InvalidWorkspace        the folder of data can't be used
@@ -204,8 +205,10 @@ class HoldsPersonalData(CallerError):
         """The example."""
         self.found = tuple(found)
         """Field, kind, and how often."""
-        told = "; ".join(f"{field}: {kind}{f' ({times} times)' if times > 1 else ''}" for field, kind, times in found)
-        super().__init__(f"{what} holds personal data or secrets, and nothing was kept of it: {told}")
+        some = found[:10]
+        told = "; ".join(f"{field}: {kind}{f' ({times} times)' if times > 1 else ''}" for field, kind, times in some)
+        more = f"; and {len(found) - len(some)} other places" if len(found) > len(some) else ""
+        super().__init__(f"{what} holds personal data or secrets, and nothing was kept of it: {told}{more}")
 
 
 class Conflict(CallerError):
@@ -301,6 +304,15 @@ class AlreadyDecided(Conflict):
         super().__init__(f"approval {approval_id} is {state} since {at}{f' by {by}' if by else ''}: {how}")
         self.state = state
         self.by = by
+
+
+class DatasetMovedOn(Conflict):
+    """A version was to stand behind one that is no longer a dataset's newest."""
+
+    def __init__(self, name: str, newest: str) -> None:
+        """`newest`: its newest version; empty where there is none."""
+        said = f"has version {newest} by now" if newest else "was forgotten meanwhile"
+        super().__init__(f"dataset {name} {said}: read it again")
 
 
 class SetupError(MotetError):

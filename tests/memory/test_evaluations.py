@@ -124,9 +124,9 @@ async def test_a_version_behind_another_is_kept_only_while_that_is_the_newest(da
     first = await datasets.save("sums", [example(1)], after="")
     second = await datasets.save("sums", [example(1), example(2)], after=first.version)
     for after in ("", first.version):
-        with pytest.raises(DatasetMovedOn, match=f"sums .* {second.version}"):
+        with pytest.raises(DatasetMovedOn, match=rf"sums .* {second.version}"):
             await datasets.save("sums", [example(3)], after=after)
-    with pytest.raises(DatasetMovedOn, match="gone .* forgotten"):
+    with pytest.raises(DatasetMovedOn, match=r"gone .* forgotten"):
         await datasets.save("gone", [example(3)], after=first.version)
     assert await datasets.versions("sums") == [second, first]
     assert [one.name for one in await datasets.all()] == ["sums"]

@@ -152,7 +152,7 @@ async def test_of_many_at_once_one_uses_the_right(feedbacks: RedisFeedbacks) -> 
 
 
 async def test_a_right_ends_by_the_clock_that_forgets_it(feedbacks: RedisFeedbacks) -> None:
-    """Redis forgets that a right was used when that ends: from then on it takes none, whatever a server's clock says."""
+    """Redis forgets that a right was used when that ends: it takes none from then on, whatever a server's clock is."""
     over = Once(nonce=str(uuid4()), expires_at=time.time() - 0.001)
     with pytest.raises(LinkUnusable, match="has expired"):
         await feedbacks.add(said(), once=over)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,7 +15,13 @@ import httpx
 import pytest
 import pytest_asyncio
 from langsmith.schemas import Feedback
+from redis.asyncio import Redis
 from tests.server.running import Running, refused
+
+from motet.memory import feedback as kept
+from motet.memory.redis.feedback import RedisFeedbacks
+from motet.memory.redis.keys import Keys
+from motet.memory.redis.scripts import Scripts
 
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
 
@@ -122,9 +129,9 @@ async def test_feedback_on_a_message_names_one_of_the_run(http: httpx.AsyncClien
     [
         ({"score": "good"}, "score"),
         ({"score": 1e400}, "score"),
-        ({"value": float("nan")}, "value: nan is not allowed"),
-        ({"value": {"of": [1e400]}}, "value.of.0: inf is not allowed"),
-        ({"correction": {"answer": float("-inf")}}, "correction.answer: -inf is not allowed"),
+        ({"value": float("nan")}, "value: nan is not allowed: it must be what JSON can hold"),
+        ({"value": {"of": [1e400]}}, "value: {'of': [inf]} is not allowed"),
+        ({"correction": {"answer": float("-inf")}}, "{'answer': -inf} is not allowed"),
         ({}, "say something"),
         ({"comment": ""}, "say something"),
         ({"score": 1, "key": "two words"}, "key"),
@@ -184,6 +191,18 @@ async def test_feedback_goes_with_its_run_and_its_thread(http: httpx.AsyncClient
     gone = (await http.get("/feedback", params={"thread_id": thread_id})).json()
 
     assert ([one["run_id"] for one in left], gone) == ([second], [])
+
+
+async def test_a_deletion_that_broke_off_is_ended_by_the_next(http: httpx.AsyncClient, redis: Redis) -> None:
+    """A server that died when the thread was gone left what was said of its runs: deleting it again takes that too."""
+    thread_id, run_id, one = (str(uuid4()) for _ in range(3))
+    at = datetime.now(UTC).isoformat(timespec="microseconds")
+    left = kept.Feedback(feedback_id=one, run_id=run_id, thread_id=thread_id, key="k", created_at=at, modified_at=at)
+    await RedisFeedbacks(redis, Keys(tenant="served"), Scripts(redis)).add(left)
+
+    assert (await http.get(f"/feedback/{one}")).status_code == 200
+    assert (await http.delete(f"/threads/{thread_id}")).status_code == 404
+    assert (await http.get(f"/feedback/{one}")).status_code == 404
 
 
 async def test_the_sdk_is_given_a_link_for_each_key(server: Running) -> None:

@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 import pytest_asyncio
+from tests.server.asking import Asking
 from tests.server.running import Running, environment
 from tests.server.typing_person import without_terminal
 
@@ -91,6 +92,26 @@ async def test_the_newest_of_several_holds(http: httpx.AsyncClient, env: Env, na
     assert found[run_id]["expect"]["label"] is True
     code, _, _ = await without_terminal("eval", "dataset", "feedback", name, "--key", key, "--below", "1", env=env)
     assert code == 1
+
+
+async def test_the_newest_of_several_runs_that_are_one_example_holds(
+    desk: Asking, redis_url: str, tmp_path: Path, name: str
+) -> None:
+    """What a person is asked and answers is one conversation, whichever of its runs they judge."""
+    env = environment(tmp_path, {"MOTET_REDIS_URL": redis_url, "MOTET_TENANT": desk.tenant})
+    _, thread_id, approval = await desk.letter()
+    await desk.decided(approval, "approve")
+    await desk.rests(thread_id)
+    runs = [one["run_id"] for one in (await desk.http.get(f"/threads/{thread_id}/runs")).json()]
+    try:
+        for first, last in (runs, runs[::-1]):
+            for run_id, label in ((first, "worse"), (last, "better")):
+                told = {"run_id": run_id, "key": "verdict", "value": label}
+                assert (await desk.http.post("/feedback", json=told)).status_code == 200
+            [found] = (await examples(env, name, "--key", "verdict")).values()
+            assert found["expect"]["label"] == "better"
+    finally:
+        await without_terminal("eval", "dataset", "delete", name, "--yes", env=env)
 
 
 async def test_a_key_that_nobody_used_is_refused(env: Env, name: str) -> None:

@@ -140,6 +140,7 @@ async def test_looking_at_a_link_says_nothing(owner: httpx.AsyncClient, anybody:
     word = await anybody.get(url, params={"comment": "hm"})
 
     assert (looked.status_code, looked.json()["key"], looked.json()["run_id"]) == (200, "helpful", run_id)
+    assert looked.headers["Cache-Control"] == "no-store"
     assert [head.status_code, word.status_code] == [405, 422]
     assert "needs a score or a value" in word.json()["detail"]
     assert (await owner.get("/feedback", params={"run_id": run_id})).json() == []

@@ -51,8 +51,13 @@ class Pairs:
 
 
 def pairs_of(table: Table, target: str, baseline: str, metric: Metric) -> Pairs:
-    """The examples that have a value in both: repeats of two targets are no pairs, their examples are."""
+    """The examples that have a value in both: repeats of two targets are no pairs, their examples are.
+
+    Of what is relative to the baseline, each of the target's examples stands beside a tie.
+    """
     mine, other = table.means(target, metric.key), table.means(baseline, metric.key)
+    if metric.scale.relative and table.beside(target, baseline):
+        other = dict.fromkeys(mine, (len(metric.scale.categories) - 1) / 2)
     both = [example for example in table.examples if example in mine and example in other]
     return Pairs(
         metric=metric,

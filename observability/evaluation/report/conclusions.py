@@ -30,8 +30,11 @@ def concluded(
             found.append(sentences.effort(seen))
         if unseen := [one.metric.replace("_", " ") for one in effort if one.meaning == "unclear"]:
             baseline = effort[0].baseline
-            missed.append(f"Nor can it be told whether {name} and {baseline} differ in {sentences.listed(unseen)}.")
-    if not found:
+            told = "Nor can it" if missed else "It can't"
+            missed.append(f"{told} be told whether {name} and {baseline} differ in {sentences.listed(unseen)}.")
+    if all(one.meaning == "untested" for one in comparisons):
+        found.append("Nothing could be compared: no metric has values enough to be tested.")
+    elif not found:
         found.append("Nothing stood out from chance: these trials don't show which target is better, nor that none is.")
     return found, missed
 

@@ -48,7 +48,7 @@ def _estimate(table: Table, target: str, metric: Metric, *, level: float, seed: 
         method="" if found is None else found.method,
         note="no values" if found is None else found.note,
         percentiles={} if metric.is_share else percentiles(flat),
-        passing=_passing(table, numbers, level=level, seed=seed) if metric.is_share else (),
+        passing=_passing(table, _passes(numbers, metric), level=level, seed=seed) if metric.is_share else (),
         counts=_counts(flat, metric),
     )
 
@@ -89,6 +89,12 @@ def _interval(
     low, high = bounds_of(metric)
     around = (min(low, *numbers), max(high, *numbers)) if isfinite(high - low) else UNBOUNDED
     return mean_interval(numbers, clusters, level=level, seed=seed, bounds=around)
+
+
+def _passes(numbers: Mapping[str, Sequence[float]], metric: Metric) -> Mapping[str, Sequence[float]]:
+    """1 for each try that passed: that said yes, or no where yes is bad."""
+    good = metric.scale.higher_is_better
+    return {example: [float((one > 0) == good) for one in values] for example, values in numbers.items()}
 
 
 def _passing(table: Table, numbers: Mapping[str, Sequence[float]], *, level: float, seed: int) -> Sequence[Passing]:

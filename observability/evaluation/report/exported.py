@@ -52,11 +52,14 @@ def decoded(data: bytes, name: str) -> Sequence[Experiment]:
     for one in cast("list[Any]", listed):
         _check_version(one, name)
     try:
-        return _experiments().validate_python(listed)
+        read = _experiments().validate_python(listed)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidInput(f"{name}: experiments.{where}", first["input"], first["msg"]) from error
+    for at, one in enumerate(read):
+        _check_parts(one, f"{name}: experiments.{at}")
+    return read
 
 
 def _check_version(told: Any, name: str) -> None:
@@ -64,6 +67,17 @@ def _check_version(told: Any, name: str) -> None:
     version = cast("dict[str, Any]", plan).get("v", VERSION) if isinstance(plan, dict) else VERSION
     if version != VERSION:
         raise InvalidInput(f"{name}: version of an experiment", version, f"{VERSION}; another Motet wrote this")
+
+
+def _check_parts(experiment: Experiment, name: str) -> None:
+    """Raises InvalidInput: an example has no cluster, or a result is of no trial that was planned."""
+    plan = experiment.plan
+    if lacking := [one for one in plan.example_ids if one not in plan.clusters]:
+        raise InvalidInput(f"{name}.plan.clusters", lacking[0], "a cluster for each of example_ids")
+    examples, targets = set(plan.example_ids), {one.name for one in plan.targets}
+    for one in experiment.results:
+        if one.example_id not in examples or one.target not in targets:
+            raise InvalidInput(f"{name}.results", one.key, "trials of the plan's targets and example_ids")
 
 
 @functools.cache

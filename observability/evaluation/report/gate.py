@@ -284,7 +284,7 @@ def _too_low(table: Table, targets: Sequence[str], terms: Terms) -> Sequence[str
 def _notes(gated: Sequence[Gated], pairs: Sequence[Pairs]) -> Sequence[str]:
     notes: list[str] = []
     for one, pair in zip(gated, pairs, strict=True):
-        if one.detectable is not None:
+        if one.detectable is not None and one.p_value is not None:
             notes.append(
                 f"{one.target}: a loss of {figures.distance(one.detectable, one.metric)} in {one.metric.key} would be "
                 "noticed four times out of five; a smaller one may well have passed"

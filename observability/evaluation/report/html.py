@@ -115,6 +115,8 @@ def scale(metric: Metric) -> str:
         return "share of trials that pass" if told.higher_is_better else "share of trials; lower is better"
     if told.kind == "category":
         names = list(reversed(told.categories))
+        if told.relative:
+            return "beside the baseline: a, the target is better; b, the baseline is; mean rank of b, tie, a, from 0"
         return f"mean rank, from 0 ({names[0]}) to {len(names) - 1} ({names[-1]})" if names else "mean rank"
     better = "higher" if told.higher_is_better else "lower"
     bounds = "" if told.low is None or told.high is None else f" from {told.low:g} to {told.high:g},"

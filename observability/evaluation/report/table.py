@@ -49,6 +49,12 @@ class Table:
         """The targets'."""
         return [one.target.name for one in self.targets]
 
+    def beside(self, target: str, baseline: str) -> bool:
+        """Whether `baseline` is the first target of the experiment that `target` was tried in."""
+        at = {one.target.name: one.experiment for one in self.targets}
+        first = next(one for one in self.targets if one.experiment == at[target])
+        return target != baseline == first.target.name
+
     def absent(self, target: str) -> int:
         """How many of a target's trials have no result."""
         planned = next(one.planned for one in self.targets if one.target.name == target)

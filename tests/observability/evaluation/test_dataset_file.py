@@ -129,7 +129,7 @@ DEEP = '{"input":{"a":' + "[" * 300 + "]" * 300 + "}}"
         ("a.csv", 'question\n"a"b', "a.csv: .* a table of comma separated values"),
         ("a.csv", "question\n\n", "a file without an example"),
         ("a.jsonl", "", "a file without an example"),
-        ("a.json", "{}", r"FILE: '.*a.json' .* ends in .jsonl or .csv"),
+        ("a.json", "{}", r"FILE: 'a.json' .* ends in .jsonl or .csv"),
         ("a.jsonl", OK + DEEP, r"a.jsonl, line 2: .* nests no deeper"),
         ("a.jsonl", OK + DEEP.replace("{", '{"example_id":"b",', 1), r"a.jsonl, line 2: .* nests no deeper"),
         ("a.csv", 'question,reference\nx,"' + "[" * 300 + "]" * 300 + '"', "a.csv, line 2: .* nests no deeper"),
@@ -161,7 +161,7 @@ def test_a_conversation_fits_into_a_cell(tmp_path: Path) -> None:
     assert csv.field_size_limit() == limit
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-2", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1", "-"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-2", "@SUM(A1)", "\t=1", "\r=1", " =1", "\uff1d1", "-"])
 def test_no_cell_is_a_formula(tmp_path: Path, text: str) -> None:
     """A spreadsheet that opens the table computes nothing of it; it is read back as it was."""
     question = {"messages": [{"role": "user", "content": text}]}
@@ -180,4 +180,4 @@ def test_no_cell_is_a_formula(tmp_path: Path, text: str) -> None:
 
     assert [encoded(one) for one in dataset_file.read(path)] == [encoded(told)]
     for row in csv.reader(io.StringIO(path.read_bytes().decode(), newline="")):
-        assert not [cell for cell in row if cell.lstrip().startswith(("=", "+", "-", "@", "＝"))]
+        assert not [cell for cell in row if cell.lstrip().startswith(("=", "+", "-", "@", "\uff1d"))]

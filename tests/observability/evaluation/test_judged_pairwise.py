@@ -119,3 +119,20 @@ async def test_a_single_trial_is_no_pair() -> None:
     assert await one.score(_GOOD) == ()
     with pytest.raises(ValueError, match="two examples"):
         await one.preferred(_GOOD, replace(_BAD, example=replace(_BAD.example, example_id="two")))
+
+
+async def test_what_a_graph_without_a_text_answers_is_its_output() -> None:
+    """As `judge` has it: else two outputs that differ would both be no answer."""
+    seen: list[str] = []
+
+    def judged(messages: list[BaseMessage], _: Any) -> str:
+        seen.append(messages[-1].text)
+        return _word("tie")
+
+    old, new = (
+        replace(one, observed=replace(one.observed, answer="", output={"n": number}))
+        for number, one in ((31, _GOOD), (32, _BAD))
+    )
+    await _pairwise(FunctionModel(judged)).preferred(old, new)
+    assert '{"n": 31}' in seen[0]
+    assert '{"n": 32}' in seen[0]

@@ -67,6 +67,9 @@ async def test_a_pattern_may_be_the_examples() -> None:
         ("from 3-5 on 2010-03-01", [3, 5, 2010, 3, 1]),
         ("It is 24.", [24]),
         ("v2 of B52, 1,2,3", [1, 2, 3]),
+        ("- 42\n- -3\n* 5", [42, -3, 5]),
+        ("-$5, \u2212 \u20ac3 and $7", [-5, -3, 7]),
+        ("It is _42_ or **43**, item_44 aside.", [42, 43]),
         ("none", []),
     ],
 )

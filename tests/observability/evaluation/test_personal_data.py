@@ -200,7 +200,24 @@ def test_words_about_secrets_are_none(text: str) -> None:
     assert found(text) == []
 
 
-@pytest.mark.parametrize("text", ["ada@exämple.de", "ada%40example.com", "ada＠example.com", "zoë@example.com"])
+@pytest.mark.parametrize("text", ["ada@exämple.de", "ada%40example.com", "ada\uff20example.com", "zoë@example.com"])
 def test_addresses_are_found_in_every_spelling(text: str) -> None:
     """Of other alphabets, and as an address of a page has them."""
     assert [(one.kind, one.start, one.end) for one in found(f"{text}, now")] == [("email", 0, len(text))]
+
+
+def test_an_error_is_for_every_terminal() -> None:
+    """Names of fields are anybody's words: none moves a cursor, and none fills the screen."""
+    asked = Example(example_id="r", input={"\x1b[2J": {"x" * 10_000: "ada@x.org"}})
+    with pytest.raises(HoldsPersonalData) as caught:
+        treated(asked, OnPersonalData())
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+
+
+def test_an_error_names_some_places_of_many() -> None:
+    """However much there is, a person can read it; programs have all of it."""
+    asked = Example(example_id="r", input={"people": ["ada@x.org"] * 5_000})
+    with pytest.raises(HoldsPersonalData, match=r"and 4990 other places$") as caught:
+        treated(asked, OnPersonalData())
+    assert len(caught.value.found) == 5_000

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import inf, nan
+from typing import Any
 
+import orjson
 import pytest
 from tests.observability.evaluation.experiments_made import SCALES, Made, experiment
 
 from motet.errors import InvalidInput
 from motet.observability.evaluation.evaluator import Scale, Score
 from motet.observability.evaluation.experiment import Experiment
+from motet.observability.evaluation.report import exported
 from motet.observability.evaluation.report.gate import Terms, gate
+from motet.observability.evaluation.report.reported import reported
 
 CORRECT = {"correct": SCALES["correct"]}
 
@@ -108,3 +112,40 @@ def test_what_applies_to_nothing_on_both_sides_is_told_of_and_passes_beside_othe
     assert not gate(scoring(now, correct=None), scoring(now, correct=None), Terms()).passed
     assert not gate(now, now, Terms(metrics=["recovery"])).passed
     assert not gate(scoring(now, correct=None), now, Terms()).passed
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda told: told["results"][0].update(example_id="elsewhere"),
+        lambda told: told["results"][0].update(target="nobody"),
+        lambda told: told["plan"]["clusters"].clear(),
+    ],
+)
+def test_a_baseline_whose_parts_do_not_fit_is_refused(broken: Callable[[dict[str, Any]], None]) -> None:
+    """Somebody edited the file: what is named is where."""
+    told = orjson.loads(orjson.dumps(tried()))
+    broken(told)
+
+    with pytest.raises(InvalidInput, match=r"baseline\.json: experiments\.0"):
+        exported.decoded(orjson.dumps(told), "baseline.json")
+
+
+def test_a_report_of_nothing_says_that_nothing_was_compared() -> None:
+    """Not that nothing stood out."""
+    made = tried("old", "new")
+
+    report = reported([replace(made, results=[])])
+
+    assert report.conclusions == ["Nothing could be compared: no metric has values enough to be tested."]
+
+
+def test_passing_is_what_is_good() -> None:
+    """Of a metric whose yes is bad, pass^k is the chance that all tries say no."""
+    scales = {"harmful": Scale(higher_is_better=False)}
+    made = experiment([Made(name="old")], examples=4, repeats=2, scales={})
+    harmless = [replace(one, scores=[Score(key="harmful", value=False)]) for one in made.results]
+
+    report = reported([replace(made, plan=replace(made.plan, scales=scales), results=harmless)])
+
+    assert [one.all_of_k.mean for one in report.estimate("old", "harmful").passing] == [1.0]

@@ -158,11 +158,19 @@ async def test_an_example_without_a_trajectory_has_no_score(told: str) -> None:
     assert await scores(told, seen(messages=asked([ONE]), path=["n"]), example()) == {}
 
 
-async def test_a_reference_that_is_no_conversation_is_an_error_that_says_where() -> None:
+@pytest.mark.parametrize(
+    ("calls", "said"),
+    [
+        ([{"function": {"name": "f", "arguments": "{"}}], "trajectory[0].tool_calls[0].function.arguments: '{' is not"),
+        (5, "trajectory[0].tool_calls: 5 is not"),
+        ({"name": "f"}, "trajectory[0].tool_calls: {'name': 'f'} is not"),
+    ],
+)
+async def test_a_reference_that_is_no_conversation_is_an_error_that_says_where(calls: Any, said: str) -> None:
     """The score names the field, the value and what is allowed."""
-    wrong = [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}]
+    wrong = [{"role": "assistant", "tool_calls": calls}]
 
     found = await score("trajectory", seen(messages=asked()), example(trajectory=wrong))
 
     assert found.value is None
-    assert found.error.startswith("trajectory[0].tool_calls[0].function.arguments: '{' is not allowed; allowed: ")
+    assert found.error.startswith(f"{said} allowed; allowed: ")
