@@ -77,7 +77,7 @@ class ExperimentProgress:
         if self._pace.cap_usd is not None and result.cost_usd is None and not self._unpriced:
             self._unpriced = True
             self.warned("a model has no price: the cap counts only what those cost that have one; see MOTET_PRICES")
-        if not self._estimated and len(self._new) >= _ENOUGH:
+        if not self._estimated and len(self._new) >= _ENOUGH and done < self._total:
             self._estimate()
 
     def warned(self, text: str) -> None:

@@ -15,16 +15,19 @@ from motet.server.evaluation.standing import Cell, Totals, cells, totals
 from motet.server.terminal.plain import line
 
 DIM = "bright_black"
+_SHORT = 13
+"""Characters of an id that say when it was made, to the millisecond: a beginning that names it."""
 
 
 def listed(found: Sequence[tuple[Plan, int]]) -> Table:
     """A line each, the newest first."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("experiment", "name", "dataset", "targets", "results", "made"):
-        table.add_column(name, justify="right" if name == "results" else "left", no_wrap=True)
+        folds = name in {"name", "dataset", "targets"}
+        table.add_column(name, justify="right" if name == "results" else "left", no_wrap=not folds, overflow="fold")
     for plan, count in found:
         table.add_row(
-            plan.experiment_id,
+            plan.experiment_id[:_SHORT],
             line(plan.name),
             f"{line(plan.dataset)}@{plan.dataset_version}",
             ", ".join(one.name for one in plan.targets),

@@ -45,7 +45,7 @@ async def test_from_a_file_to_a_table_and_away_again(env: Mapping[str, str], tmp
     assert complained.splitlines()[-1].startswith("4/4  75% pass")
 
     _, listed, _ = await without_terminal("eval", "list", env=env)
-    assert listed.splitlines()[1].split()[:2] == [experiment_id, "first"]
+    assert listed.splitlines()[1].split()[:2] == [experiment_id[:13], "first"]
     _, shown, _ = await without_terminal("eval", "show", experiment_id[:13], "--json", env=env)
     assert {one["example_id"] for one in json.loads(shown)["results"]} == {"ulm", "xanten"}
     assert (await without_terminal("eval", "delete", experiment_id, "--yes", env=env))[0] == 0

@@ -10,7 +10,7 @@ from statistics import fmean
 from motet.observability.evaluation.report.metrics import Metric
 from motet.observability.evaluation.report.report import Estimate, Passing, Rate
 from motet.observability.evaluation.report.table import Table
-from motet.observability.evaluation.statistics.intervals import UNBOUNDED, Interval, mean_interval, rate_interval
+from motet.observability.evaluation.statistics.intervals import Interval, mean_interval, rate_interval
 from motet.observability.evaluation.statistics.passing import (
     pass_at_k,
     pass_at_k_interval,
@@ -87,7 +87,7 @@ def _interval(
     if metric.is_share:
         return rate_interval([one > 0 for one in numbers], clusters, level=level)
     low, high = bounds_of(metric)
-    around = (min(low, *numbers), max(high, *numbers)) if isfinite(high - low) else UNBOUNDED
+    around = (min([low, *numbers]), max([high, *numbers]))
     return mean_interval(numbers, clusters, level=level, seed=seed, bounds=around)
 
 

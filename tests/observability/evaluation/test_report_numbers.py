@@ -9,7 +9,7 @@ import pytest
 from tests.observability.evaluation.experiments_made import SCALES, Made, changed, dataset, experiment, trajectory
 
 from motet.errors import InvalidInput
-from motet.observability.evaluation.evaluator import Score
+from motet.observability.evaluation.evaluator import Scale, Score
 from motet.observability.evaluation.experiment import Experiment
 from motet.observability.evaluation.report import exported
 from motet.observability.evaluation.report.report import Report
@@ -43,6 +43,17 @@ def test_a_rate_is_the_share_of_trials(whole: Report) -> None:
     assert found.low is not None
     assert found.high is not None
     assert found.low < passed / 180 < found.high
+
+
+def test_an_interval_stays_on_its_scale() -> None:
+    """A count of which most are 0 isn't told to be less than 0, though it has no greatest value."""
+    made = experiment((Made(name="old"),), scales=CORRECT, repeats=1)
+    plan = replace(made.plan, scales={"again": Scale(kind="number", high=None)})
+    trials = [replace(one, scores=[Score(key="again", value=float(n == 0))]) for n, one in enumerate(made.results)]
+
+    found = reported([replace(made, plan=plan, results=trials)]).estimate("old", "again")
+    assert found.low == 0
+    assert found.high is not None
 
 
 def test_a_score_with_an_error_is_missing_and_counted(whole: Report) -> None:
