@@ -34,6 +34,7 @@ async def ran(env: Mapping[str, str], dataset: Path, target: str, name: str) -> 
     return said.splitlines()[0].partition("(")[2].partition(")")[0]
 
 
+@pytest.mark.all
 async def test_a_worse_prompt_is_caught_on_the_queue(env: Mapping[str, str], tmp_path: Path) -> None:
     """Run, report, run again: what is as it was passes the gate, the careless one doesn't, and the page shows why."""
     dataset = file_of(tmp_path, [example(word) for word in WORDS])
@@ -100,6 +101,7 @@ async def test_a_gate_refuses_what_can_not_be_compared(env: Mapping[str, str], t
     assert (code, "none.json" in complained) == (1, True)
 
 
+@pytest.mark.all
 async def test_a_judge_that_nobody_should_trust_is_named(env: Mapping[str, str], tmp_path: Path) -> None:
     """What `motet eval calibrate --json` told stands in the report, its warnings first."""
     file, told = tmp_path / "made.json", tmp_path / "calibration.jsonl"

@@ -53,6 +53,7 @@ async def test_from_a_file_to_a_table_and_away_again(env: Mapping[str, str], tmp
     assert (code, complained.startswith("motet: ")) == (1, True)
 
 
+@pytest.mark.all
 async def test_a_person_agrees_to_what_it_is_estimated_to_cost(env: Mapping[str, str], tmp_path: Path) -> None:
     """The first time nobody knows; the second time it is asked before anything is made; and nobody is no yes."""
     dataset = file_of(tmp_path, [example("ulm"), example("trier")])

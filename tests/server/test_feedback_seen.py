@@ -174,6 +174,7 @@ def test_no_secret_is_told(told: Told) -> None:
     assert SECRET not in told.feedback["comment"]
 
 
+@pytest.mark.all
 async def test_what_langsmith_does_fails_no_request(redis_url: str, tmp_path: Path) -> None:
     """Where LangSmith doesn't answer, feedback is taken at once all the same, and the log says what failed."""
     env = {

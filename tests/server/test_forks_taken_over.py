@@ -52,7 +52,7 @@ def moody(env: dict[str, str], *, is_so: bool) -> None:
     mood.touch() if is_so else mood.unlink()
 
 
-@pytest.mark.parametrize("saved", [3, 6, 8])
+@pytest.mark.parametrize("saved", [pytest.param(3, marks=pytest.mark.all), 6, pytest.param(8, marks=pytest.mark.all)])
 async def test_a_fork_is_taken_over_as_a_fork(server: Server, env: dict[str, str], tmp_path: Path, saved: int) -> None:
     """Killed before, in and behind the difference: what came before is from the record, each live call is made once."""
     thread_id, run_id = await worked(server, env, tmp_path, "pair")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +30,10 @@ from motet.memory.redis.keys import Keys
 from motet.server import sse
 
 
+_CHUNK = re.compile(r"^[0-9a-f]+\r\n")
+"""The size of a chunk of the answer's body, before what is in it."""
+
+
 class Frame(NamedTuple):
     """One event as a client gets it."""
 
@@ -47,7 +52,8 @@ class Reading:
     async def block(self) -> str:
         """The lines up to the next blank one; empty at the end."""
         try:
-            return (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)).decode().strip()
+            told = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)).decode().strip()
+            return _CHUNK.sub("", told)
         except asyncio.IncompleteReadError as error:
             return error.partial.decode().strip()
 

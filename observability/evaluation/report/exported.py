@@ -35,7 +35,7 @@ def read(path: Path) -> Sequence[Experiment]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InvalidInput("file", str(path), f"one that can be read ({error.strerror})") from error
+        raise InvalidInput("file", path.name, f"one that can be read in {path.parent} ({error.strerror})") from error
     return decoded(data, str(path))
 
 
