@@ -29,7 +29,6 @@ from motet.memory.redis.events import RedisEvents
 from motet.memory.redis.keys import Keys
 from motet.server import sse
 
-
 _CHUNK = re.compile(r"^[0-9a-f]+\r\n")
 """The size of a chunk of the answer's body, before what is in it."""
 
