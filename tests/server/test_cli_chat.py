@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from tests.server.running import PROJECT, Running, environment, serving
 from tests.server.typing_person import at_terminal, without_terminal
 from tests.support import free_port, wait_until
@@ -196,6 +197,7 @@ async def test_ctrl_c_leaves_the_run_to_the_server(server: Running, client: Any,
     assert (await state_of(client, thread_id))["n"] == 20
 
 
+@pytest.mark.all
 async def test_a_server_that_vanishes_leaves_the_way_back(redis_url: str, tmp_path: Path) -> None:
     """A person whose server is killed under the talk is told so, and how to go on with the thread."""
     env = {"MOTET_REDIS_URL": redis_url, "MOTET_TENANT": "vanished"}
@@ -255,6 +257,7 @@ async def test_a_server_of_its_own(redis_url: str, tmp_path: Path) -> None:
     assert json.loads(said.splitlines()[-1])["data"]["answer"] == "echo: Again?"
 
 
+@pytest.mark.all
 async def test_ctrl_c_leaves_the_run_to_the_next_server(redis_url: str, tmp_path: Path) -> None:
     """With a server of its own, Ctrl-C stops that too; whoever comes back to the thread sees the run go on."""
     env = environment(tmp_path, {"MOTET_REDIS_URL": redis_url})

@@ -115,6 +115,7 @@ async def test_a_person_sees_right_answers_and_decides(tmp_path: Path, redis_url
     assert json.loads(said.splitlines()[-1])["data"]["waiting"]
 
 
+@pytest.mark.all
 async def test_a_wrong_answer_is_found_out(tmp_path: Path, redis_url: str) -> None:
     """With nobody at the terminal the report is approved; a wrong answer is named, and the exit code is 1."""
     folder = small_sample(tmp_path / "sample")

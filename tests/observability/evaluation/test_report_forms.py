@@ -221,6 +221,7 @@ def test_csv_has_a_row_a_trial(report: Report) -> None:
     )
 
 
+@pytest.mark.all
 def test_a_large_experiment_makes_a_page_that_can_be_sent() -> None:
     """200 examples, 3 targets, 3 repeats: below 3 MB, in seconds."""
     made = experiment(THREE, examples=200)
