@@ -130,6 +130,7 @@ async def test_an_endpoint_that_is_gone_costs_a_run_nothing() -> None:
     assert await one_run(str(uuid4()), gone, quiet=False) < WITHOUT_WAITING_S
 
 
+@pytest.mark.all
 async def test_an_endpoint_that_never_answers_costs_a_run_nothing() -> None:
     """One listens and says nothing: the run ends as it would, at once, and the process waits no longer than told."""
     silent: list[asyncio.StreamWriter] = []

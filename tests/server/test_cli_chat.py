@@ -279,6 +279,7 @@ async def test_ctrl_c_leaves_the_run_to_the_next_server(redis_url: str, tmp_path
         assert await person.leaves() == 0
 
 
+@pytest.mark.all
 async def test_no_server_outlives_a_killed_command(redis_url: str, tmp_path: Path) -> None:
     """A command that was killed can stop nothing; its server notices and ends."""
     env = environment(tmp_path, {"MOTET_REDIS_URL": redis_url})
@@ -322,6 +323,7 @@ async def test_an_unknown_thread_is_named(server: Running, tmp_path: Path) -> No
     assert complained.strip() == f"motet: Thread with ID {unknown} not found"
 
 
+@pytest.mark.all
 async def test_a_server_that_can_not_start_says_why(tmp_path: Path) -> None:
     """The child's words and its exit code come through."""
     code, _, complained = await without_terminal(

@@ -76,6 +76,7 @@ async def test_a_served_run_replays_the_same(
     assert verdict["stood_in"] == []
 
 
+@pytest.mark.all
 async def test_the_api_answers_with_the_verdict(patterned: Running) -> None:
     """`POST …/replay` says what `motet replay --json` says."""
     thread_id, run_id = await ended(patterned, "agent")

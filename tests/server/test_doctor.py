@@ -92,6 +92,7 @@ def test_a_redis_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
     assert "model" in out
 
 
+@pytest.mark.all
 async def test_a_damaged_file_of_our_own_redis_is_explained(tmp_path: Path) -> None:
     """Exit code 4: which file, what to do, where the rest is; what a repair left is told as long as it's there."""
     async with EmbeddedRedis(tmp_path) as url, connected(url) as client:
