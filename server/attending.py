@@ -56,7 +56,9 @@ class Attending:
         """Attend until cancelled; while Redis doesn't answer, try again."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._awake.wait(), self._every_s * random.uniform(0.6, 1.0))  # noqa: S311 - jitter
+                # Not by wait_for: Python 3.11's forgets that it was cancelled where what it waits for comes then, too.
+                async with asyncio.timeout(self._every_s * random.uniform(0.6, 1.0)):  # noqa: S311 - jitter
+                    await self._awake.wait()
             self._awake.clear()
             try:
                 await self.once()

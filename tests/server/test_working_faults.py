@@ -28,6 +28,7 @@ from motet.memory.redis.runs import RedisRuns
 from motet.memory.redis.scripts import Scripts
 from motet.memory.redis.threads import RedisThreads
 from motet.server.attempt import Attempt, plan_of
+from motet.server.attending import attending
 from motet.server.beating import Beats
 from motet.server.pool import Pool, Underway
 from motet.server.services import Services, opened
@@ -312,6 +313,16 @@ async def test_a_run_cancelled_between_its_claim_and_its_work_hears_of_it_at_onc
             await wait_until(lambda: held.cancelled == "interrupt", description="it is told")
         await runs.finish(claimed.claim, Ending(status="interrupted", cancelled="interrupt"))
     await RedisThreads(redis, keys, Scripts(redis)).delete(thread_id)
+
+
+async def test_what_attends_to_approvals_ends_though_it_was_nudged_in_that_moment(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """A process that is told to end as an approval changes ends, and doesn't attend for ever."""
+    async with serving(redis_url, tmp_path, sweep_seconds=60) as services, asyncio.timeout(10):
+        async with attending(services.attending):
+            await services.runs.depth()  # meanwhile it begins to wait
+            services.attending.nudge(str(uuid4()))
 
 
 async def test_a_redis_that_says_nothing_holds_up_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
