@@ -130,6 +130,7 @@ class Beats:
     async def _main(self) -> None:
         try:
             async with self._open_runs() as runs:
+                await self._listen(runs)
                 self._began(None)
                 turns = (lambda: self._beat(runs), lambda: self._hear(runs), self._watch)
                 tasks = [asyncio.create_task(self._ever(turn)) for turn in turns]
@@ -180,6 +181,13 @@ class Beats:
     def _tell(self, held: Held, call: Callable[[], None]) -> None:
         if held in self._held:
             self._working.call_soon_threadsafe(call)
+
+    async def _listen(self, runs: RunLifecycle) -> None:
+        """Hear what is signalled from now on. Where that can't be told now, the turns ask again."""
+        try:
+            await self._hear(runs)
+        except Exception:
+            logger.exception("beats: where signals end can't be read")
 
     async def _hear(self, runs: RunLifecycle) -> None:
         """Signals only hasten the next beat: a lost one costs the time until that."""

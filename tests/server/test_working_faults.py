@@ -315,6 +315,25 @@ async def test_a_run_cancelled_between_its_claim_and_its_work_hears_of_it_at_onc
     await RedisThreads(redis, keys, Scripts(redis)).delete(thread_id)
 
 
+async def test_what_is_signalled_as_soon_as_beats_began_is_heard(redis_url: str, keys: Keys) -> None:
+    """Where signals are heard from is known before anything may be claimed: none falls between the two."""
+    looked: list[str] = []
+
+    class Runs(RedisRuns):
+        async def signalled(self, after: str, wait_s: float) -> tuple[str, list[str]]:
+            said = await super().signalled(after, wait_s)
+            looked.append(after)
+            return said
+
+    @asynccontextmanager
+    async def open_runs() -> AsyncGenerator[RedisRuns]:
+        async with reached(redis_url) as own:
+            yield Runs(own, keys, Scripts(own))
+
+    async with Beats(open_runs, heartbeat_s=60, lease_s=90, lagged=lambda _: None):
+        assert looked == ["$"]
+
+
 async def test_what_attends_to_approvals_ends_though_it_was_nudged_in_that_moment(
     redis_url: str, tmp_path: Path
 ) -> None:
