@@ -19,7 +19,7 @@ from motet.server.contained import contain_tasks
 from motet.server.logs import log_progress
 from motet.server.services import Services, opened
 from motet.server.settings import Settings
-from motet.server.stopping import SIGNALS, end_at_once_by_signal, ended_by_signal
+from motet.server.stopping import CLOSING_S, ended_by_signal
 from motet.server.worker import working
 from motet.server.zygote import Zygote
 from motet.tools.index import Progress
@@ -74,7 +74,7 @@ async def serve(
     """
     require_safe_address(host, settings, insecure=insecure)
     contain_tasks()
-    with ended_by_signal(), _listening(host, port) as listener:
+    with ended_by_signal(settings.drain_seconds + CLOSING_S) as end_by, _listening(host, port) as listener:
         async with (
             opened(settings, config=config, workspace=workspace, progress=progress, zygote=zygote) as services,
             working(services, workers),
@@ -89,25 +89,13 @@ async def serve(
                     timeout_graceful_shutdown=_GRACE_S,
                 )
             )
-            _stop_on_signal(server)
+            end_by(server.stop)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells it by nothing else
                 await asyncio.sleep(0.01)
             if server.started:
                 opening(services, _url(listener))
             await serving
-
-
-def _stop_on_signal(server: _Server) -> None:
-    """The first signal ends the server in order; a second one ends the process, whatever a graph still does."""
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        end_at_once_by_signal(loop)
-        server.stop()
-
-    for number in SIGNALS:
-        loop.add_signal_handler(number, stop)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -132,10 +132,10 @@ async def _driven(order: Order, *, yes: bool, as_json: bool) -> Experiment:
 
 async def _to_end(made: Prepared, bar: ExperimentProgress) -> None:
     """Drive it until it ends, or a person ends it, which is noted: nothing of what there is is lost."""
-    from motet.server.stopping import ended_by_signal
+    from motet.server.stopping import CLOSING_S, ended_by_signal
 
     ended = False
-    with ended_by_signal():
+    with ended_by_signal(CLOSING_S):
         await made.run(bar)
         ended = True
     if not ended:

@@ -23,12 +23,12 @@ def worker(
     from motet.server.contained import contain_tasks
     from motet.server.logs import configure
     from motet.server.services import opened
-    from motet.server.stopping import ended_by_signal
+    from motet.server.stopping import CLOSING_S, ended_by_signal
     from motet.server.worker import working
 
     async def work() -> None:
         contain_tasks()
-        with ended_by_signal():
+        with ended_by_signal(loaded.drain_seconds + CLOSING_S):
             async with (
                 opened(loaded, config=config, workspace=workspace, zygote=forking) as services,
                 working(services, workers),
