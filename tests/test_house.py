@@ -10,6 +10,7 @@ import sys
 import tokenize
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,12 @@ def text_of(path: str) -> str:
     return (ROOT / path).read_text("utf-8")
 
 
+@cache
+def parsed(path: str) -> ast.Module:
+    """A Python file of the checkout: parsing them all takes seconds, and most of the rules look at all."""
+    return ast.parse(text_of(path))
+
+
 def project() -> dict[str, Any]:
     """pyproject.toml."""
     return tomllib.loads(text_of("pyproject.toml"))
@@ -95,7 +102,7 @@ def sizes() -> Iterator[tuple[str, int, int]]:
     for path in tracked("*.py"):
         source = text_of(path)
         yield path, len(source.splitlines()), TEST_FILE_LINES if path.startswith("tests/") else FILE_LINES
-        for name, function in functions(ast.parse(source)):
+        for name, function in functions(parsed(path)):
             yield f"{path}::{name}", length(function), FUNCTION_LINES
 
 
@@ -144,7 +151,7 @@ def test_only_settings_read_the_environment() -> None:
     """Whatever isn't listed with a reason neither touches `os.environ` nor defines settings."""
     readers: set[str] = set()
     for path in tracked("src/motet/*.py", *(f"{room}/*.py" for room in ROOMS)):
-        for node in ast.walk(ast.parse(text_of(path))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Attribute):
                 touched = node.attr in {"environ", "environb", "getenv"}
             elif isinstance(node, ast.ImportFrom):
@@ -163,7 +170,7 @@ def test_every_test_says_its_promise() -> None:
     silent = [
         f"{path}::{name}"
         for path in tracked("tests/*.py")
-        for name, function in functions(ast.parse(text_of(path)))
+        for name, function in functions(parsed(path))
         if function.name.startswith("test_") and not ast.get_docstring(function)
     ]
 
@@ -266,7 +273,7 @@ def test_only_set_up_and_processor_import_the_opentelemetry_sdk() -> None:
     importers = {
         path
         for path in tracked("src/motet/*.py", *(f"{room}/*.py" for room in ROOMS))
-        for node in ast.walk(ast.parse(text_of(path)))
+        for node in ast.walk(parsed(path))
         for name in imported(node)
         if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))
     }

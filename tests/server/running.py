@@ -54,7 +54,7 @@ def environment(data_dir: Path, extra: Mapping[str, str] | None = None) -> dict[
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("MOTET_", "LANGSMITH_", "LANGCHAIN_", "OTEL_", "OPENAI_", "ANTHROPIC_"))
+        if not name.startswith(("MOTET_", "LANGGRAPH_", "LANGSMITH_", "LANGCHAIN_", "OTEL_", "OPENAI_", "ANTHROPIC_"))
     }
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     ours = {"MOTET_DATA_DIR": str(data_dir), "MOTET_EMBEDDINGS": "none", "PYTHONUNBUFFERED": "1"}

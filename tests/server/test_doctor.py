@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.memory.servers import valkey
+from tests.server.running import environment
+from tests.server.typing_person import without_terminal
 from tests.support import free_port
 
 from motet.memory.redis.client import connected
 from motet.memory.redis.embedded import EmbeddedRedis
 
 
-def doctor(data_dir: Path, *arguments: str, **settings: str) -> tuple[int, str]:
+async def doctor(data_dir: Path, *arguments: str, fresh: bool = False, **settings: str) -> tuple[int, str]:
     """Exit code and output, errors included, under these settings and none of the environment's."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("MOTET_", "LANGGRAPH_"))}
-    done = subprocess.run(
-        [sys.executable, "-m", "motet.server", "doctor", *arguments],
-        env=ours | {"MOTET_DATA_DIR": str(data_dir), "COLUMNS": "200"} | settings,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout
+    env = environment(data_dir, {"COLUMNS": "200"} | settings)
+    code, said, complained = await without_terminal("doctor", *arguments, env=env, fresh=fresh)
+    return code, said + complained
 
 
-def told(data_dir: Path, **settings: str) -> tuple[int, list[Mapping[str, Any]]]:
-    code, out = doctor(data_dir, "--json", **settings)
+async def told(data_dir: Path, **settings: str) -> tuple[int, list[Mapping[str, Any]]]:
+    code, out = await doctor(data_dir, "--json", **settings)
     return code, [json.loads(line) for line in out.splitlines()]
 
 
-def test_a_fresh_machine_is_well(tmp_path: Path) -> None:
+async def test_a_fresh_machine_is_well(tmp_path: Path) -> None:
     """Without any setting: our own server, every check passed, exit code 0, nothing left running."""
-    code, out = doctor(tmp_path / "data")
+    code, out = await doctor(tmp_path / "data", fresh=True)
 
     assert code == 0
     assert "All is well." in out
@@ -48,9 +39,9 @@ def test_a_fresh_machine_is_well(tmp_path: Path) -> None:
     assert not list((tmp_path / "data" / "redis").glob("*.sock"))
 
 
-def test_a_script_reads_a_line_a_check(tmp_path: Path) -> None:
+async def test_a_script_reads_a_line_a_check(tmp_path: Path) -> None:
     """JSON has what was looked at, how it is, and what to do, in a fixed order."""
-    code, checks = told(tmp_path)
+    code, checks = await told(tmp_path)
 
     assert code == 0
     assert list(dict.fromkeys(check["about"] for check in checks)) == [
@@ -68,10 +59,10 @@ def test_a_script_reads_a_line_a_check(tmp_path: Path) -> None:
     assert all(set(check) == fields for check in checks)
 
 
-def test_settings_are_told_as_they_are(tmp_path: Path) -> None:
+async def test_settings_are_told_as_they_are(tmp_path: Path) -> None:
     """Strict durability is tried, the key's presence and the model's name are told, and no secret is shown."""
     key, model = "0123456789abcdef", "openai:gpt-5"
-    code, out = doctor(tmp_path, MOTET_DURABILITY="strict", LANGGRAPH_AES_KEY=key, MOTET_MODEL=model)
+    code, out = await doctor(tmp_path, MOTET_DURABILITY="strict", LANGGRAPH_AES_KEY=key, MOTET_MODEL=model)
 
     assert code == 0
     assert "strict: a write is answered once it reached the server's disk (WAITAOF)" in out
@@ -81,10 +72,10 @@ def test_settings_are_told_as_they_are(tmp_path: Path) -> None:
     assert key not in out
 
 
-def test_a_redis_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
+async def test_a_redis_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
     """Exit code 4, the address without its password, and the other checks all the same."""
     port = free_port()
-    code, out = doctor(tmp_path, MOTET_REDIS_URL=f"redis://:hunter2@127.0.0.1:{port}")
+    code, out = await doctor(tmp_path, MOTET_REDIS_URL=f"redis://:hunter2@127.0.0.1:{port}")
 
     assert code == 4
     assert f"redis://127.0.0.1:{port}/0 is not available" in out
@@ -100,7 +91,7 @@ async def test_a_damaged_file_of_our_own_redis_is_explained(tmp_path: Path) -> N
     (file,) = (tmp_path / "redis" / "appendonlydir").glob("*.incr.aof")
     whole = file.read_bytes()
     file.write_bytes(whole + b"rubbish")
-    code, checks = told(tmp_path)
+    code, checks = await told(tmp_path)
     (damaged,) = [check for check in checks if check["about"] == "Redis"]
 
     assert code == 4
@@ -109,7 +100,7 @@ async def test_a_damaged_file_of_our_own_redis_is_explained(tmp_path: Path) -> N
     assert str(tmp_path / "redis" / "redis.log") in damaged["advice"]
 
     file.write_bytes(whole)
-    code, checks = told(tmp_path)
+    code, checks = await told(tmp_path)
 
     assert code == 0
     assert [check["what"] for check in checks if check["level"] == "warning"] == [
@@ -120,7 +111,7 @@ async def test_a_damaged_file_of_our_own_redis_is_explained(tmp_path: Path) -> N
 async def test_what_can_be_lost_is_a_warning(tmp_path: Path) -> None:
     """A server that may lose data can be used: exit code 0, and what to set."""
     async with valkey(tmp_path / "redis", appendonly="no") as server:
-        code, out = doctor(tmp_path, MOTET_REDIS_URL=server.url)
+        code, out = await doctor(tmp_path, MOTET_REDIS_URL=server.url)
 
     assert code == 0
     assert "set appendonly yes" in out
@@ -140,7 +131,7 @@ async def test_what_motet_cannot_work_with_is_an_error(
 ) -> None:
     """Exit code 1, and which of the checks it is."""
     async with valkey(tmp_path / "redis", **server_has) as server:
-        code, out = doctor(tmp_path, MOTET_REDIS_URL=server.url, **settings)
+        code, out = await doctor(tmp_path, MOTET_REDIS_URL=server.url, **settings)
 
     assert code == 1
     assert words in out
@@ -148,10 +139,10 @@ async def test_what_motet_cannot_work_with_is_an_error(
 
 
 @pytest.mark.parametrize("folder", ["file", "long" * 100])
-def test_a_data_directory_that_cannot_be_is_an_error(tmp_path: Path, folder: str) -> None:
+async def test_a_data_directory_that_cannot_be_is_an_error(tmp_path: Path, folder: str) -> None:
     """A file where the folder should be, or a path that can't even be looked at, is told with the setting's name."""
     (tmp_path / "file").write_text("a file", encoding="utf-8")
-    code, out = doctor(tmp_path / folder)
+    code, out = await doctor(tmp_path / folder)
 
     assert code == 1
     assert "set another MOTET_DATA_DIR" in out
