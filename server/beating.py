@@ -17,6 +17,7 @@ import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -55,6 +56,14 @@ class Held(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Known:
+    """What is known of a run that is held. Written by the beating thread alone: the other one adds and removes it."""
+
+    ours_at: float
+    """When it was last known to be ours, by the monotonic clock."""
+
+
 class Beats:
     """Beats for runs from entering to leaving the context; enter it on the loop that works the runs."""
 
@@ -71,8 +80,7 @@ class Beats:
         self._heartbeat_s = heartbeat_s
         self._lease_s = lease_s
         self._lagged = lagged
-        self._held: dict[Held, float] = {}
-        """When each was last known to be ours, by the monotonic clock."""
+        self._held: dict[Held, _Known] = {}
         self._thread = threading.Thread(target=self._run, name="motet-beats", daemon=True)
         self._ready: asyncio.Future[None]
         self._working: asyncio.AbstractEventLoop
@@ -107,7 +115,7 @@ class Beats:
     @contextmanager
     def holding(self, held: Held) -> Generator[None]:
         """Beat for `held` inside the context."""
-        self._held[held] = time.monotonic()
+        self._held[held] = _Known(time.monotonic())
         if self.heard(held.claim.run_id):
             self._own.call_soon_threadsafe(self._wake.set)
         try:
@@ -159,6 +167,9 @@ class Beats:
         await asyncio.gather(*(self._beat_for(runs, held) for held in list(self._held)))
 
     async def _beat_for(self, runs: RunLifecycle, held: Held) -> None:
+        known = self._held.get(held)
+        if known is None:
+            return
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._heartbeat_s):
@@ -168,13 +179,12 @@ class Beats:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends in a beat or in the loss of the run
             logger.warning("no beat for run %s: %s", held.claim.run_id, str(error) or "no answer")
-            if time.monotonic() - self._held.get(held, began) > self._lease_s:
+            if time.monotonic() - known.ours_at > self._lease_s:
                 # Whoever sweeps gives the run away now: what this process still did would be refused.
                 self._tell(held, held.lose)
             self._own.call_later(_jittered(_PAUSE_S), self._wake.set)
             return
-        if held in self._held:
-            self._held[held] = began
+        known.ours_at = began
         if cancel is not None:
             self._tell(held, lambda: held.cancel(cancel))
 
@@ -228,7 +238,8 @@ class Beats:
 async def _either(wanted: Awaitable[object], seconds: float) -> bool:
     """Whether `wanted` came within `seconds`."""
     try:
-        await asyncio.wait_for(wanted, seconds)
+        async with asyncio.timeout(seconds):
+            await wanted
     except TimeoutError:
         return False
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -43,7 +44,7 @@ def opening(redis: Redis, redis_url: str, tmp_path: Path) -> Opening:
             "tenant": tenant,
             "data_dir": tmp_path,
             "embeddings": "none",
-            "lease_seconds": 0.8,
+            "lease_seconds": 30,
             "heartbeat_seconds": 0.2,
             "sweep_seconds": 0.2,
             "drain_seconds": 5,
@@ -153,7 +154,7 @@ async def test_what_a_node_began_is_seen_while_it_works(opening: Opening) -> Non
         async def has_begun() -> bool:
             return any(isinstance(one, NodeStarted) and "__start__" not in one.path for one in await told())
 
-        await wait_until(has_begun, description="the node's beginning is recorded", timeout_s=5)
+        await wait_until(has_begun, description="the node's beginning is recorded")
         assert await status(services, run) == "running"
         await services.runs.cancel(thread_id, run_id, "interrupt")
         await ended(services, run)
@@ -195,23 +196,26 @@ async def test_a_rolled_back_run_leaves_nothing(opening: Opening) -> None:
 
 async def test_a_blocked_loop_keeps_its_run_and_is_told(opening: Opening, caplog: pytest.LogCaptureFixture) -> None:
     """A node that blocks the event loop for three leases loses nothing, and the log says where it stands."""
-    async with opening(lease_seconds=0.6) as services:
-        async with opening(lease_seconds=0.6) as other, working(services, 1):
-            sweeping = asyncio.create_task(asyncio.to_thread(asyncio.run, _swept_apart(other)))
-            run = await submit(services, "blocks", input={"seconds": 2.0})
+    async with opening(lease_seconds=1) as services:
+        async with opening(lease_seconds=1) as other, working(services, 1):
+            enough = threading.Event()
+            sweeping = asyncio.create_task(asyncio.to_thread(asyncio.run, _swept_apart(other, enough)))
+            run = await submit(services, "blocks", input={"seconds": 3.0})
             finished = await ended(services, run)
+            enough.set()
+            assert await sweeping == []
             assert (finished.status, finished.attempt) == ("success", 1)
-            sweeping.cancel()
     told = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
     assert any("event loop has been blocked" in one and "_blocking" in one for one in told)
 
 
-async def _swept_apart(services: Services) -> None:
-    """Sweep on a loop of its own, as another process does."""
+async def _swept_apart(services: Services, enough: threading.Event) -> list[str]:
+    """Sweep on a loop of its own, as another process does; the runs that were taken."""
+    taken: list[str] = []
     async with services.open_runs() as runs:
-        for _ in range(30):
-            assert not await runs.sweep()
-            await asyncio.sleep(0.1)
+        while not await asyncio.to_thread(enough.wait, 0.1):
+            taken += await runs.sweep()
+    return taken
 
 
 async def test_a_graph_that_will_not_stop_is_left_to_itself(
