@@ -172,17 +172,21 @@ async def isolating(
     finally:
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
+        if not writer.is_closing():
+            await _let_go(writer, zygote.pid)
 
 
 async def _listen(
     isolation: Isolation, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, zygote: int
 ) -> None:
-    """Until the zygote ends, or is let go; it is waited for, so that no trace of it is left."""
-    try:
-        await isolation.listen(reader)
-    finally:
-        writer.close()
-        await asyncio.to_thread(os.waitpid, zygote, 0)
+    await isolation.listen(reader)
+    await _let_go(writer, zygote)
+
+
+async def _let_go(writer: asyncio.StreamWriter, zygote: int) -> None:
+    """The zygote has ended, or ends now; it is waited for, so that no trace of it is left."""
+    writer.close()
+    await asyncio.to_thread(os.waitpid, zygote, 0)
 
 
 def _reason(how: str) -> str:
