@@ -78,13 +78,18 @@ async def of_run(
         await _pause(began)
 
 
-async def of_thread(here: Operating, thread_id: str) -> AsyncGenerator[tuple[Followed, Record]]:
+async def of_thread(
+    here: Operating, thread_id: str, follows: Callable[[], None]
+) -> AsyncGenerator[tuple[Followed, Record]]:
     """What the thread's runs do from now on, those that begin later too; without end.
+
+    `follows` hears once what "now" is: no run that begins after that is missed, however short it is.
 
     Raises:
         StoreUnavailable.
     """
     done = {one for one in await here.trajectories.runs(thread_id) if await _over(here, thread_id, one)}
+    follows()
     watched: dict[str, Followed] = {}
     while True:
         began = time.monotonic()

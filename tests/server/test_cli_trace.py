@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,16 @@ from redis.asyncio import Redis
 from tests.server.asking import Asking
 from tests.server.running import environment
 from tests.server.typing_person import at_terminal, without_terminal
+from tests.support import wait_until
 
 from motet.memory.redis.keys import Keys
 from motet.memory.redis.trajectories import RedisTrajectories
 from motet.observability.trajectory import file
 from motet.observability.trajectory.record import Batch
 from motet.observability.trajectory.records import RunStarted, encode
+from motet.server.operating import operating
+from motet.server.settings import Settings
+from motet.server.trajectory_tail import of_thread
 
 
 @pytest.fixture
@@ -158,6 +163,28 @@ async def test_a_thread_is_followed_until_ctrl_c(client: Any, env: Mapping[str, 
     assert code == 0
     assert f"{after[-4:]} " in person.screen
     assert f"{before[-4:]} " not in person.screen
+
+
+async def test_a_thread_is_followed_before_it_is_said(redis: Redis, redis_url: str, keys: Keys, tmp_path: Path) -> None:
+    """Who reads that a thread is followed misses no run that begins then: which were over before is known by then."""
+    looked: list[str] = []
+
+    class Trajectories(RedisTrajectories):
+        async def runs(self, thread_id: str) -> Mapping[str, str]:
+            found = await super().runs(thread_id)
+            looked.append(thread_id)
+            return found
+
+    heard: list[int] = []
+    settings = Settings.model_validate({"redis_url": redis_url, "tenant": keys.tenant, "data_dir": tmp_path})
+    async with operating(settings) as here:
+        seen = of_thread(replace(here, trajectories=Trajectories(redis, keys)), "t", lambda: heard.append(len(looked)))
+        following = asyncio.create_task(anext(seen, None))
+        await wait_until(lambda: bool(heard), description="the thread is followed")
+        following.cancel()
+        await asyncio.wait({following})
+
+    assert heard == [1]
 
 
 async def test_runs_are_found_by_what_was_said(client: Any, env: Mapping[str, str]) -> None:
