@@ -15,6 +15,9 @@ from motet.server.cli.serve import PROGRESS
 
 _READY = "Motet listens on "
 _STOP_S = 20.0
+_LAST_WORDS_S = 1.0
+"""So long after its end, its last words are waited for: what it started and left may hold its pipes open for ever."""
+_LOOK_S = 0.02
 _KEPT_LINES = 20
 
 
@@ -64,11 +67,12 @@ class OwnServer:
         if self._process.returncode is None:
             self._process.terminate()
             try:
-                await asyncio.wait_for(self._process.wait(), _STOP_S)
+                async with asyncio.timeout(_STOP_S):
+                    await self._ended()
             except TimeoutError:
                 self._process.kill()
-                await self._process.wait()
-        await asyncio.gather(*self._draining)
+                await self._ended()
+        await self._drained()
 
     async def _wait_until_ready(self, doing: Callable[[str], None]) -> None:
         assert self._process.stdout is not None
@@ -83,11 +87,26 @@ class OwnServer:
                 doing(line.removeprefix(PROGRESS).strip())
             else:
                 self.told.append(line.rstrip())
-        code = await self._process.wait()
-        await asyncio.gather(*self._draining)
+        code = await self._ended()
+        await self._drained()
         for said in self._complained:
             typer.echo(said, err=True)
         raise typer.Exit(code or 1)
+
+    async def _ended(self) -> int:
+        """Wait for its end, and not for that of its pipes, as `Process.wait` does before Python 3.13; its exit code."""
+        while (code := self._process.returncode) is None:  # noqa: ASYNC110 - nothing else tells it
+            await asyncio.sleep(_LOOK_S)
+        return code
+
+    async def _drained(self) -> None:
+        """Wait for its last words, and close its pipes."""
+        if self._draining:
+            await asyncio.wait(self._draining, timeout=_LAST_WORDS_S)
+        for one in self._draining:
+            one.cancel()
+        await asyncio.gather(*self._draining, return_exceptions=True)
+        self._process._transport.close()  # noqa: SLF001  # pyright: ignore[reportAttributeAccessIssue]  # no other way
 
 
 async def _drain(pipe: asyncio.StreamReader, lines: deque[str]) -> None:
