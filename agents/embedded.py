@@ -78,7 +78,8 @@ class EmbeddedModel:
         assert process.stderr is not None
         self._listening = asyncio.create_task(self._listen(process.stderr))
         try:
-            line = await asyncio.wait_for(process.stdout.readline(), START_TIMEOUT_S)
+            async with asyncio.timeout(START_TIMEOUT_S):
+                line = await process.stdout.readline()
         except BaseException as stopped:
             if process.returncode is None:
                 process.kill()
@@ -98,7 +99,8 @@ class EmbeddedModel:
         assert process.stdin is not None
         process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), _STOP_TIMEOUT_S)
+            async with asyncio.timeout(_STOP_TIMEOUT_S):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()

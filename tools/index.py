@@ -92,7 +92,7 @@ async def _follow(process: asyncio.subprocess.Process, report: Callable[[int], N
     """Read what pip prints until it ends, passing its progress on; return its last other lines."""
     assert process.stdout is not None
     said = deque[str](maxlen=20)
-    while line := await asyncio.wait_for(process.stdout.readline(), SILENCE_S):
+    while line := await _line(process.stdout):
         text = line.decode(errors="replace").strip()
         if text.startswith("Progress "):
             report(int(text.split()[1]))
@@ -100,6 +100,12 @@ async def _follow(process: asyncio.subprocess.Process, report: Callable[[int], N
             said.append(text)
     await process.wait()
     return list(said)
+
+
+async def _line(said: asyncio.StreamReader) -> bytes:
+    """What pip says next; nothing at the end. Raises TimeoutError after `SILENCE_S`."""
+    async with asyncio.timeout(SILENCE_S):
+        return await said.readline()
 
 
 def _diagnosis(said: Sequence[str]) -> str:
