@@ -24,7 +24,7 @@ async def wait_until(
 
 
 def free_port() -> int:
-    """A loopback port that nothing listened on a moment ago."""
+    """A loopback port that nothing listened on a moment ago; for who must know it before anything can listen."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

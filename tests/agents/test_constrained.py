@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from typing import Any, Literal
 
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel, Field, SecretStr
-from tests.support import free_port, wait_until
+from tests.listening import served
 
 from motet.agents.constrained import ConstrainedChat
 from motet.errors import InvalidInput, ModelFailed
@@ -34,7 +32,7 @@ class Upstream:
     """An OpenAI-compatible server that says what it is told to, and remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self.port = 0
         self.replies: list[str] = []
         self.finish: Literal["stop", "length"] = "stop"
         self.asked: list[dict[str, Any]] = []
@@ -71,12 +69,8 @@ class Upstream:
 async def upstream() -> AsyncGenerator[Upstream]:
     """A running server on loopback."""
     made = Upstream()
-    server = uvicorn.Server(uvicorn.Config(made.app, port=made.port, log_level="error", lifespan="off"))
-    serving = asyncio.create_task(server.serve())
-    await wait_until(lambda: server.started, description="the upstream listens")
-    yield made
-    server.should_exit = True
-    await serving
+    async with served(made.app, log_level="error") as made.port:
+        yield made
 
 
 @pytest.fixture

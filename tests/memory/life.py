@@ -91,7 +91,12 @@ class Life:
         await self.redis.hset(name, "deadline_ms", "0")
 
     async def lose(self, claimed: Claimed) -> list[str]:
-        """Let a lease run out; ids of the runs that the sweep then made ready again."""
+        """Have a lease run out; ids of the runs that the sweep then made ready again."""
+        await self.lapse(claimed)
+        return await self.taken(claimed)
+
+    async def taken(self, claimed: Claimed) -> list[str]:
+        """Sweep until a lease has run out; ids of the runs that the sweep then made ready again."""
         swept: list[str] = []
 
         async def is_over() -> bool:

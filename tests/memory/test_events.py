@@ -19,6 +19,7 @@ from tests.support import wait_until
 
 from motet.errors import InvalidInput, NotFound, StoreUnavailable
 from motet.memory.ports import END, GAP, Ending, StoredEvent
+from motet.memory.redis import hub
 from motet.memory.redis.client import connect, connected
 from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.events import RedisEvents
@@ -60,7 +61,7 @@ async def test_another_client_resumes_after_any_event(life: Life, redis_url: str
         elsewhere = RedisEvents(other, life.keys)
         for place, event in enumerate(everything):
             reading = elsewhere.read(run.request.thread_id, run.request.run_id, after=event.event_id)
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(20):
                 assert [later async for later in reading] == everything[place + 1 :]
 
 
@@ -185,8 +186,11 @@ async def test_many_readers_share_few_connections(redis: Redis, redis_url: str, 
     assert all(counted(one) == [1, 2] for one in read)
 
 
-async def test_a_writer_in_the_same_process_is_heard_without_redis(redis_url: str, keys: Keys, tmp_path: Path) -> None:
+async def test_a_writer_in_the_same_process_is_heard_without_redis(
+    redis_url: str, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who reads a run that this process begins and writes waits for Redis not once."""
+    monkeypatch.setattr(hub, "_POLL_S", 60)  # a look at what word may have been lost of is a round trip, too
     async with tapped(redis_url, tmp_path) as wire, connected(wire.url) as client, connected(redis_url) as redis:
         async with RedisEvents(client, keys) as events:
             stream = await Stream(redis, keys).begin()
@@ -198,7 +202,7 @@ async def test_a_writer_in_the_same_process_is_heard_without_redis(redis_url: st
                 events.heard(stream.thread_id, stream.run_id, [(event_id, "e", data)])
             end = await stream.end()
             events.heard(stream.thread_id, stream.run_id, [(end, END, b"{}")])
-            seen = await asyncio.wait_for(reading, 1)
+            seen = await asyncio.wait_for(reading, 20)
             asked = wire.trips - trips
         await redis.delete(keys.thread(stream.thread_id), keys.epoch(stream.thread_id), stream.name, stream.record)
 
@@ -222,9 +226,10 @@ async def test_what_is_heard_twice_or_with_a_hole_is_put_in_order(redis: Redis, 
     assert [event.data for event in seen[:3]] == [b"1", b"2", b"3"]
 
 
-async def test_readers_need_no_word(redis: Redis, keys: Keys, tmp_path: Path) -> None:
+async def test_readers_need_no_word(redis: Redis, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A user who may not publish writes events all the same, and one who may not subscribe reads them soon."""
     del redis
+    monkeypatch.setattr(hub, "_LOOK_S", 60)  # the look of those who have word isn't soon
     async with valkey(tmp_path / "quiet", aclfile=_acl(tmp_path)) as server:
         client = await connect(f"{server.url}?username=quiet&password=p")
         try:
@@ -233,7 +238,7 @@ async def test_readers_need_no_word(redis: Redis, keys: Keys, tmp_path: Path) ->
             async with aclosing(stream.batches(events)) as batches:
                 for n in range(1, 4):
                     await stream.add(b"{}")
-                    assert counted(await asyncio.wait_for(anext(batches), 1)) == [n]
+                    assert counted(await asyncio.wait_for(anext(batches), 20)) == [n]
         finally:
             await client.aclose()
 
@@ -245,23 +250,21 @@ def _acl(folder: Path) -> str:
 
 
 @pytest.mark.all
-async def test_a_clusters_streams_are_followed(tmp_path: Path, keys: Keys) -> None:
+async def test_a_clusters_streams_are_followed(tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs on all nodes of a cluster reach their readers by word, not only by the look now and then."""
+    monkeypatch.setattr(hub, "_LOOK_S", 60)
     async with engines.cluster_of_three(tmp_path) as url, connected(url) as client:
         async with RedisEvents(client, keys) as events:
             streams = [await Stream(client, keys).begin() for _ in range(12)]
             reading = [asyncio.create_task(stream.read(events)) for stream in streams]
             await wait_until(lambda: all(one.watched_by(events) for one in streams), description="all wait")
             await wait_until(lambda: events.hub.hears, description="word can come")
-            began = asyncio.get_running_loop().time()
             for stream in streams:
                 await stream.add(b"1")
                 await stream.end()
-            read = await asyncio.wait_for(asyncio.gather(*reading), 10)
-            took = asyncio.get_running_loop().time() - began
+            read = await asyncio.wait_for(asyncio.gather(*reading), 20)
 
     assert all(counted(one) == [1, 2] for one in read)
-    assert took < 1
 
 
 async def test_a_deleted_run_ends_its_readers(redis: Redis, keys: Keys) -> None:

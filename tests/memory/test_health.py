@@ -13,7 +13,6 @@ import pytest
 from redis.asyncio import Redis
 from tests import engines
 from tests.memory.servers import valkey
-from tests.support import free_port
 
 from motet.errors import InvalidConfig, StoreUnavailable
 from motet.memory.redis.client import connect, reach
@@ -146,7 +145,6 @@ async def old_server(version: str) -> AsyncGenerator[str]:
             writer.write(answers.get(words[0].strip().upper(), b"-ERR unknown command\r\n"))
         writer.close()
 
-    port = free_port()
-    server = await asyncio.start_server(speak, "127.0.0.1", port)
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
     async with server:
-        yield f"redis://127.0.0.1:{port}"
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"

@@ -19,6 +19,7 @@ from tests.support import wait_until
 from motet.errors import DataDamaged, InvalidInput, StoreUnavailable
 from motet.memory.approvals import Entry
 from motet.memory.journal import ORIGIN, verify
+from motet.memory.redis import arrivals
 from motet.memory.redis.client import connected
 from motet.memory.redis.journal import RedisJournal
 from motet.memory.redis.keys import Keys
@@ -286,19 +287,20 @@ async def collected(entries: AsyncGenerator[Entry], into: list[int]) -> None:
             into += [entry.number]
 
 
-async def test_followers_have_each_entry_within_a_second(redis: Redis, keys: Keys) -> None:
+async def test_followers_have_each_entry_at_once(redis: Redis, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever follows, from wherever, gets each entry once and in order as it is written, over one connection."""
+    monkeypatch.setattr(arrivals, "_LOOK_S", 60)  # word comes, and nobody waits for a look of his own
     journal = journal_of(redis, keys)
     await leave(redis, keys, "t", 1, 2)
     await journal.relay("t")
     found: list[list[int]] = [[], [], []]
     tasks = [asyncio.create_task(collected(journal.follow(after=at), found[at])) for at in range(3)]
     try:
-        await wait_until(lambda: found == [[1, 2], [2], []], description="what there was is read", timeout_s=1)
+        await wait_until(lambda: found == [[1, 2], [2], []], description="what there was is read")
         for n in (3, 4):
             await leave(redis, keys, "t", n)
             await journal_of(redis, keys).relay("t")
-            await wait_until(lambda: all(one[-1:] == [n] for one in found), description="all have it", timeout_s=1)  # noqa: B023 - called within the round
+            await wait_until(lambda: all(one[-1:] == [n] for one in found), description="all have it")  # noqa: B023 - called within the round
         pool: Any = redis.connection_pool
         await wait_until(lambda: len(pool._in_use_connections) == 1, description="all wait on one connection")
     finally:
@@ -349,8 +351,9 @@ async def test_a_user_with_few_rights_keeps_a_journal(tmp_path: Path, keys: Keys
 
 
 @pytest.mark.all
-async def test_a_cluster_keeps_a_journal(tmp_path: Path, keys: Keys) -> None:
+async def test_a_cluster_keeps_a_journal(tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads on all nodes relay to the one that has the journal, at once, and followers hear of it."""
+    monkeypatch.setattr(arrivals, "_LOOK_S", 60)
     found: list[int] = []
     async with engines.cluster_of_three(tmp_path) as url, connected(url) as client, connected(url) as other:
         task = asyncio.create_task(collected(journal_of(other, keys).follow(after=0), found))
@@ -361,6 +364,6 @@ async def test_a_cluster_keeps_a_journal(tmp_path: Path, keys: Keys) -> None:
         moved = await asyncio.gather(*(one.relay(thread) for thread in threads for one in both))
         assert sum(map(len, moved)) == 24
         assert len(await whole(both[0])) == 24
-        await wait_until(lambda: found == list(range(1, 25)), description="the follower has all", timeout_s=3)
+        await wait_until(lambda: found == list(range(1, 25)), description="the follower has all")
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from email.parser import BytesParser
 from typing import Any
 
 import orjson
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from tests.support import free_port, wait_until
+from tests.listening import served
 
 
 class Receiver:
@@ -28,7 +26,7 @@ class Receiver:
         self.runs: dict[str, dict[str, Any]] = {}
         """What was posted to LangSmith, by run id."""
         self.keys: set[str] = set()
-        self.port = free_port()
+        self.port = 0
         self.app = FastAPI()
         self.app.get("/info")(self.info)
         self.app.post("/runs/multipart", status_code=202)(self.take)
@@ -128,11 +126,5 @@ class Receiver:
 async def receiving(*, multipart: bool = True) -> AsyncGenerator[Receiver]:
     """A receiver that listens, until the context ends."""
     receiver = Receiver(multipart=multipart)
-    server = uvicorn.Server(uvicorn.Config(receiver.app, port=receiver.port, log_level="error", ws="none"))
-    serving = asyncio.create_task(server.serve())
-    await wait_until(lambda: server.started, description="the receiver listens")
-    try:
+    async with served(receiver.app, log_level="error") as receiver.port:
         yield receiver
-    finally:
-        server.should_exit = True
-        await serving

@@ -329,6 +329,6 @@ def test_long_runs_that_share_nothing_are_compared_in_time() -> None:
     other[7] = one[900]
     places = [*((at, None) for at in range(1_000)), *((None, at) for at in range(1_000))]
 
-    began = time.monotonic()
+    began = time.process_time()
     assert moves(one, other, places) == {900: 7}
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5

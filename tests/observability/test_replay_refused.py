@@ -137,7 +137,7 @@ async def test_a_run_that_was_cut_off_is_compared_up_to_there() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         verdict = await replayed(recording.trajectory(), graph)
 
     assert verdict.divergence is None

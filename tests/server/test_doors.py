@@ -100,7 +100,7 @@ async def test_a_second_signal_ends_what_the_first_can_not(redis_url: str, tmp_p
         await wait_until(lambda: _refuses(server), description="the door is closed")
         server.process.send_signal(signal.SIGTERM)
 
-        assert await asyncio.wait_for(server.process.wait(), 5) == -signal.SIGTERM
+        assert await asyncio.wait_for(server.process.wait(), 20) == -signal.SIGTERM
 
 
 async def _refuses(server: Running) -> bool:

@@ -79,26 +79,28 @@ async def claim(redis: Redis, keys: Keys) -> Claim:
 
 async def test_the_first_event_waits_for_nobody(runs: SlowRuns, claim: Claim) -> None:
     """After a silence an event goes out at once; those that follow go together when the window is over."""
-    async with EventWriter(runs, claim, flush_s=0.5) as events:
+    async with EventWriter(runs, claim, flush_s=60) as events:
+        events.add(told(0))
+        await wait_until(lambda: len(runs.batches) == 1, description="the first is written, and no window waited for")
+    async with EventWriter(runs, claim, flush_s=0.3) as events:
         began = time.monotonic()
         events.add(told(1))
-        await wait_until(lambda: len(runs.batches) == 1, description="the first is written")
-        assert time.monotonic() - began < 0.25
+        await wait_until(lambda: len(runs.batches) == 2, description="the first is written")
         for n in (2, 3, 4):
             events.add(told(n))
-        await wait_until(lambda: len(runs.batches) == 2, description="the others are written")
-        assert time.monotonic() - began > 0.4
+        await wait_until(lambda: len(runs.batches) == 3, description="the others are written")
+        assert time.monotonic() - began > 0.25
 
-    assert runs.batches == [["1"], ["2", "3", "4"]]
+    assert runs.batches == [["0"], ["1"], ["2", "3", "4"]]
 
 
 async def test_the_graphs_first_event_takes_the_runs_along(runs: SlowRuns, claim: Claim) -> None:
     """That a run began is told together with its first event, or by itself a moment later."""
-    async with EventWriter(runs, claim, flush_s=5) as events:
+    async with EventWriter(runs, claim, flush_s=60) as events:
         events.add(BEGUN)
         events.add(told(1))
         await wait_until(lambda: len(runs.batches) == 1, description="both are written")
-    async with EventWriter(runs, claim, flush_s=5) as events:
+    async with EventWriter(runs, claim, flush_s=60) as events:
         events.add(BEGUN)
         await wait_until(lambda: len(runs.batches) == 2, description="the first is written alone")
 
@@ -121,14 +123,13 @@ async def test_tokens_of_a_window_are_one_event(runs: SlowRuns, claim: Claim) ->
 
 async def test_what_is_left_goes_with_the_end(runs: SlowRuns, claim: Claim) -> None:
     """The last events are the caller's, to be written in the script that ends the run."""
-    async with EventWriter(runs, claim, flush_s=5) as events:
+    async with EventWriter(runs, claim, flush_s=60) as events:
         events.add(told(1))
         await wait_until(lambda: len(runs.batches) == 1, description="the first is written")
         events.add(told(2))
         events.add(token("a"))
-        began = time.monotonic()
-        rest = await events.drained()
-        assert time.monotonic() - began < 1
+        async with asyncio.timeout(20):
+            rest = await events.drained()
     await runs.finish(claim, Ending(status="success"), rest)
 
     assert [name for name, _ in rest] == ["custom", "messages"]
@@ -167,7 +168,7 @@ async def test_a_refused_write_is_raised_by_the_next_call(runs: SlowRuns, claim:
         runs.refused.clear()
         events = EventWriter(runs, claim, flush_s=0)
         events.add(told(1))
-        await asyncio.wait_for(runs.refused.wait(), 5)
+        await asyncio.wait_for(runs.refused.wait(), 20)
         with pytest.raises(StaleClaim):
             await _call(events, then)
 

@@ -179,7 +179,7 @@ async def crowd(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Asy
         poison = {graph: await _started(client, graph) for graph in FATAL}
         await wait_until(lambda: len(killed.threads()) == 7, description="all are at work in one process")
         (folder / "go").touch()
-        await asyncio.wait_for(killed.running.process.wait(), 10)
+        await asyncio.wait_for(killed.running.process.wait(), 30)
         worker.running.process.send_signal(signal.SIGCONT)
         ends = await asyncio.gather(*(_ended(client, ids) for ids in (*neighbours, *poison.values())))
         yield Crowd(
@@ -263,9 +263,9 @@ async def test_a_process_of_its_own_ends_with_its_worker(redis_url: str, tmp_pat
 
         code = await first.running.stop()
         left = first.left()
-        await wait_until(lambda: bool(second.seen()), description="the second works", timeout_s=5)
+        await wait_until(lambda: bool(second.seen()), description="the second works")
         await second.running.stop(signal.SIGKILL)
-        await wait_until(lambda: not second.left(), description="no process is left", timeout_s=5)
+        await wait_until(lambda: not second.left(), description="no process is left")
         attempt = (await place.runs.get(thread_id, run_id)).attempt
 
     assert (code, left, attempt) == (0, set(), 3)

@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 import pytest_asyncio
-import uvicorn
 from redis.asyncio import Redis
 from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from tests.listening import served
 from tests.memory.streams import Stream
 from tests.server.running import PROJECT, Running, serving
-from tests.support import free_port, wait_until
+from tests.support import wait_until
 
 from motet.memory.ports import END, GAP
 from motet.memory.redis.events import RedisEvents
@@ -128,13 +128,8 @@ async def door(redis: Redis, keys: Keys) -> AsyncGenerator[Door]:
             return sse.stream(events, thread_id, run_id, after=after, modes=modes)
 
         app = Starlette(routes=[Route("/{thread}/{run}", answer)])
-        port = free_port()
-        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical", lifespan="off", ws="none"))
-        serving_ = asyncio.create_task(server.serve())
-        await wait_until(lambda: server.started, description="the door opens")
-        yield Door(f"http://127.0.0.1:{port}", events)
-        server.should_exit = True
-        await serving_
+        async with served(app, log_level="critical") as port:
+            yield Door(f"http://127.0.0.1:{port}", events)
 
 
 def _path(stream: Stream) -> str:
@@ -232,6 +227,7 @@ async def test_a_client_that_leaves_leaves_nothing(door: Door, redis: Redis, key
             await stream.add(b"1")
             assert _numbers(await client.take(1)) == [1]
             assert sse.open_streams() == 1
+            await wait_until(lambda: door.events.hub.hears, description="word of events can come")
         await wait_until(lambda: sse.open_streams() == 0, description="the stream ends")
         # The first one opened the connection that brings word of events, which stays.
         tasks = tasks or len(asyncio.all_tasks())

@@ -51,21 +51,21 @@ class House:
     def position(self) -> RedisWebhookPosition:
         return RedisWebhookPosition(self.redis, self.keys, Scripts(self.redis))
 
-    async def happens(self, *events: str, detail: dict[str, Any] | None = None) -> None:
+    async def happens(self, *events: str, detail: dict[str, Any] | None = None, in_s: float = 0) -> None:
         """Approvals change, one after the other, as scripts and the loop that attends to them write it down."""
         who = {"actor": "Ada", "verified_as": "api-key"}
         for event in events:
             self.written += 1
-            at_us = time.time_ns() // 1000
+            at_us = time.time_ns() // 1000 + round(in_s * 1e6)
             entry = [str(at_us), str(at_us), event, f"{self.written:032x}", "a-run", who, detail or {}]
             texts = [json.dumps(one) if isinstance(one, dict) else one for one in entry]
             await self.redis.rpush(self.keys.journal(self.thread_id), json.dumps(texts))
         await RedisJournal(self.redis, self.keys, Scripts(self.redis)).relay(self.thread_id)
 
     def webhook(self, port: int, **settings: Any) -> Webhook:
-        """One process' webhook, that is in a hurry; `position` may be another than the house's."""
+        """One process' webhook, whose pauses are short; `position` may be another than the house's."""
         position = settings.pop("position", self.position)
-        quick: dict[str, Any] = {"timeout_s": 0.3, "lease_s": 0.3, "pauses_s": (0.02, 0.05), **settings}
+        quick: dict[str, Any] = {"pauses_s": (0.02, 0.05), **settings}
         told = WebhookSettings(url=f"http://127.0.0.1:{port}/hook", secret=SECRET, rule=INSIDE, **quick)
         journal = RedisJournal(self.redis, self.keys, Scripts(self.redis))
         return Webhook(told, journal, position, counted=self.counted.append)
@@ -159,7 +159,8 @@ async def test_nothing_private_leaves(house: House) -> None:
 
 async def test_a_failed_attempt_is_made_again_before_what_comes_after(house: House) -> None:
     """Refused, redirected, without an answer: the same entry comes again, under the same id, in its turn."""
-    async with receiving(answers=[500, HANG, 302, 410, 200]) as receiver, house.telling(receiver.port):
+    answers = [500, HANG, 302, 410, 200]
+    async with receiving(answers=answers) as receiver, house.telling(receiver.port, timeout_s=1.5):
         await house.happens("opened", "decided", "ran")
         await wait_until(lambda: len(house.counted) == 7, description="all is settled")
 
@@ -245,7 +246,7 @@ async def test_who_was_killed_is_followed_when_its_lease_ends(house: House) -> N
     before = time.monotonic()
     await house.position.take("dead", lease_s=0.4, begin=0)
     await house.happens("opened")
-    async with receiving() as receiver, house.telling(receiver.port):
+    async with receiving() as receiver, house.telling(receiver.port, lease_s=0.3):
         await until(receiver, 1)
 
     assert receiver.requests[0].at - before >= 0.4
@@ -274,11 +275,11 @@ async def _taken(house: House, owner: str) -> bool:
 async def test_an_entry_is_given_up_loudly(house: House, caplog: pytest.LogCaptureFixture) -> None:
     """Old, with a receiver that failed all the time: logged and counted. What is younger is still tried, and told."""
     answers = [500] * 1000
-    async with receiving(answers=answers) as receiver, house.telling(receiver.port, give_up_s=1):
+    async with receiving(answers=answers) as receiver, house.telling(receiver.port, give_up_s=0.3):
         await house.happens("opened")
         await wait_until(lambda: "given_up" in house.counted, description="the first was given up")
         failed = len(house.counted)
-        await house.happens("decided")
+        await house.happens("decided", in_s=60)  # however slow the machine, it is young
         await wait_until(lambda: len(house.counted) >= failed + 2, description="the second failed")
         receiver.answers.clear()
         await wait_until(lambda: "delivered" in house.counted, description="the second was told")
@@ -301,7 +302,7 @@ async def test_it_outlives_redis(tmp_path: Path, keys: Keys) -> None:
     async with receiving() as receiver, AsyncExitStack() as restarted, AsyncExitStack() as running:
         async with EmbeddedRedis(tmp_path) as url:
             house = House(await running.enter_async_context(connected(url)), keys)
-            await running.enter_async_context(house.telling(receiver.port))
+            await running.enter_async_context(house.telling(receiver.port, lease_s=0.3))
             await house.happens("opened")
             await wait_until(lambda: "delivered" in house.counted, description="the first is settled")
         await restarted.enter_async_context(EmbeddedRedis(tmp_path))
@@ -327,7 +328,7 @@ class AwayAtFirst(RedisWebhookPosition):
 async def test_it_waits_for_a_redis_that_does_not_answer(house: House, caplog: pytest.LogCaptureFixture) -> None:
     """That is logged, and tried again."""
     position = AwayAtFirst(house.redis, house.keys, Scripts(house.redis))
-    async with receiving() as receiver, house.telling(receiver.port, position=position):
+    async with receiving() as receiver, house.telling(receiver.port, lease_s=0.3, position=position):
         await house.happens("opened")
         await until(receiver, 1)
 

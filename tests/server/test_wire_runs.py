@@ -40,11 +40,12 @@ async def _status(client: Any, thread_id: str, run_id: str) -> str:
 
 
 async def _started(client: Any, thread_id: str, **asked: Any) -> str:
-    """The id of a run that takes two seconds and has begun."""
-    run = await client.runs.create(thread_id, "slow", input={"n": 0}, **asked)
+    """The id of a run that has begun, and goes on for longer than any test."""
+    before = len(await _log(client, thread_id))
+    run = await client.runs.create(thread_id, "slow", input={"n": -200}, **asked)
 
     async def begun() -> bool:
-        return (await _log(client, thread_id))[-1:] == ["step 1"]
+        return len(await _log(client, thread_id)) > before
 
     await wait_until(begun, description="the run took its first step")
     return run["run_id"]
@@ -122,7 +123,7 @@ async def test_an_ended_run_is_deleted_and_its_effects_stay(client: Any) -> None
 async def test_enqueue_waits_for_its_turn(client: Any) -> None:
     """By default a second run starts when the first has ended; `reject` refuses it at once."""
     thread_id = await _thread(client)
-    first: Any = await client.runs.create(thread_id, "slow", input={"n": 17})
+    first: Any = await client.runs.create(thread_id, "slow", input={"n": 8})
     with refused(409, "already running"):
         await client.runs.create(thread_id, "builder", input={}, multitask_strategy="reject")
 
@@ -140,9 +141,9 @@ async def test_interrupt_ends_what_runs_and_keeps_what_it_did(client: Any) -> No
     values = await client.runs.wait(thread_id, "builder", input={}, multitask_strategy="interrupt")
 
     assert await _status(client, thread_id, first) == "interrupted"
-    assert values["log"][0] == "step 1"
+    assert values["log"][0] == "step -199"
     assert values["log"][-1].startswith("n=")
-    assert len(values["log"]) < 20
+    assert "step 20" not in values["log"]
 
 
 async def test_rollback_forgets_what_runs(client: Any) -> None:
@@ -180,7 +181,7 @@ async def test_a_working_run_is_cancelled(client: Any, http: httpx.AsyncClient) 
 async def test_a_queued_run_is_cancelled_and_never_starts(client: Any) -> None:
     """A run that waits for its turn ends at once; the one before it isn't touched."""
     thread_id = await _thread(client)
-    first: Any = await client.runs.create(thread_id, "slow", input={"n": 16})
+    first: Any = await client.runs.create(thread_id, "slow", input={"n": 8})
     second: Any = await client.runs.create(thread_id, "builder", input={})
 
     await client.runs.cancel(thread_id, second["run_id"], wait=True)
@@ -257,9 +258,9 @@ async def test_a_client_that_leaves_ends_its_run_if_it_said_so(client: Any, http
     """A run whose client asked for it is cancelled when the client hangs up, however it listened."""
     thread_id = await _thread(client)
     path = f"/threads/{thread_id}/runs"
-    body = {"assistant_id": "slow", "input": {"n": 0}, "on_disconnect": "cancel"}
+    body = {"assistant_id": "slow", "input": {"n": -200}, "on_disconnect": "cancel"}
     if door.startswith("join"):
-        path += f"/{(await client.runs.create(thread_id, 'slow', input={'n': 0}))['run_id']}/"
+        path += f"/{(await client.runs.create(thread_id, 'slow', input={'n': -200}))['run_id']}/"
         request = http.build_request("GET", path + door.removeprefix("join_"), params={"cancel_on_disconnect": 1})
     else:
         request = http.build_request("POST", f"{path}/{door}", json=body)
@@ -270,13 +271,13 @@ async def test_a_client_that_leaves_ends_its_run_if_it_said_so(client: Any, http
     async def ended() -> bool:
         return [run["status"] for run in await client.runs.list(thread_id)] == ["interrupted"]
 
-    await wait_until(ended, description="the run was cancelled", timeout_s=1.5)
+    await wait_until(ended, description="the run was cancelled")
 
 
 async def test_a_client_that_is_gone_before_it_is_answered_left_too(server: Running, client: Any) -> None:
     """Hanging up before the first byte of an answer ends the run as well."""
     thread_id = await _thread(client)
-    body = b'{"assistant_id": "slow", "input": {"n": 0}, "on_disconnect": "cancel"}'
+    body = b'{"assistant_id": "slow", "input": {"n": -200}, "on_disconnect": "cancel"}'
     url = httpx.URL(server.url)
     _, writer = await asyncio.open_connection(url.host, url.port)
     head = f"POST /threads/{thread_id}/runs/wait HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: {len(body)}\r\n"
@@ -288,7 +289,7 @@ async def test_a_client_that_is_gone_before_it_is_answered_left_too(server: Runn
     async def ended() -> bool:
         return [run["status"] for run in await client.runs.list(thread_id)] == ["interrupted"]
 
-    await wait_until(ended, description="the run was cancelled", timeout_s=1.5)
+    await wait_until(ended, description="the run was cancelled")
 
 
 async def test_a_run_goes_on_without_its_client(client: Any, http: httpx.AsyncClient) -> None:

@@ -119,14 +119,14 @@ async def test_a_question_ends_a_run_without_a_thread(client: Any) -> None:
 @pytest.mark.parametrize("door", ["stream", "wait"])
 async def test_a_client_that_leaves_ends_its_run_if_it_said_so(client: Any, http: httpx.AsyncClient, door: str) -> None:
     """A run whose client asked for it is cancelled when the client hangs up."""
-    body = {"assistant_id": "slow", "input": {"n": 0}, "on_disconnect": "cancel"}
+    body = {"assistant_id": "slow", "input": {"n": -200}, "on_disconnect": "cancel"}
     async with http.stream("POST", f"/runs/{door}", json=body) as response:
         run_id = response.headers["content-location"].rpartition("/")[2]
 
     async def ended() -> bool:
         return (await client.runs.get(run_id, run_id))["status"] == "interrupted"
 
-    await wait_until(ended, description="the run was cancelled", timeout_s=1.5)
+    await wait_until(ended, description="the run was cancelled")
 
 
 @pytest.mark.parametrize(
