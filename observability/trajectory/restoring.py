@@ -125,8 +125,15 @@ def _shown_lost(tree: Mapping[str, Any], contents: Mapping[Ref, bytes]) -> Any:
     return _message(shown) if isinstance(shown, dict) else {"lost": tree["$lost"]}
 
 
+def _shown_map(tree: Mapping[str, Any], contents: Mapping[Ref, bytes]) -> Any:
+    """A mapping whose keys are text is shown as it was, whatever its first key looks like here."""
+    pairs = [(_shown(key, contents), _shown(value, contents)) for key, value in tree["$map"]]
+    of_text = all(isinstance(key, str) for key, _ in tree["$map"])
+    return dict(pairs) if of_text else {"map": [list(pair) for pair in pairs]}
+
+
 _SHOWN: Mapping[str, Callable[[Mapping[str, Any], Mapping[Ref, bytes]], Any]] = {
-    "$map": lambda tree, contents: {"map": [[_shown(k, contents), _shown(v, contents)] for k, v in tree["$map"]]},
+    "$map": _shown_map,
     "$list": lambda tree, contents: [plain(ref, contents) for ref in tree["$list"]],
     "$rows": lambda tree, contents: [plain(ref, contents) for ref in elements(tree, contents)],
     "$pieces": lambda tree, contents: [_shown(one, contents) for one in _pieces(tree["$pieces"])],

@@ -179,6 +179,15 @@ def test_json_for_people() -> None:
     assert plain(CUT, kept) == {"cut": True}
 
 
+@pytest.mark.parametrize("key", ["$gt", "$map", "$list", "$ext", ""])
+def test_a_mapping_of_text_is_shown_as_it_was(key: str) -> None:
+    """Also where a key looks like a word of the form in which contents are kept."""
+    contents = Contents(SERDE)
+    ref = contents.put({"args": {key: 5, "other": [{key: None}]}})
+
+    assert plain(ref, contents.take()) == {"args": {key: 5, "other": [{key: None}]}}
+
+
 def test_secrets_are_taken_out_before_anything_is_hashed() -> None:
     """By shape everywhere, by name where no model reads it, in keys and bytes too; equal otherwise, equal hashes."""
     contents = Contents(SERDE)
