@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from motet.errors import InvalidInput
 from motet.memory.evaluations import Experiments
 from motet.observability.evaluation.evaluator import Evaluator
 from motet.observability.evaluation.events import EvaluationEvents
@@ -46,7 +47,7 @@ class Source(Protocol):
         ...
 
     async def seen(self, case: Case) -> Seen:
-        """What became of it."""
+        """What became of it. Raises InvalidInput: it can't be tried, nor can others of its target; says what can."""
         ...
 
 
@@ -93,7 +94,8 @@ async def drive(
     Cancelled, it leaves what it has: whoever drives it again takes up the runs that were made.
 
     Raises:
-        InvalidInput: an example or a target can't be worked; nothing was made.
+        InvalidInput: an example or a target can't be worked. Nothing was made; or, where workers elsewhere said so,
+            the experiment is stopped, and the trial that showed it has no result.
         SetupError: what an evaluator needs can't be had here.
         StoreUnavailable: Redis was away for too long.
     """
@@ -101,11 +103,18 @@ async def drive(
     for case in left:
         source.check(case)
     driver = _Driver(experiment, source, scoring, pace, listener)
+
+    async def stop(reason: str) -> str:
+        await patiently(lambda: scoring.experiments.stop(experiment.plan.experiment_id, reason))
+        return reason
+
     async with source.underway(pace.parallel):
-        await driver.all(deque(left))
-    reason = driver.stopped
-    await patiently(lambda: scoring.experiments.stop(experiment.plan.experiment_id, reason))
-    return reason
+        try:
+            await driver.all(deque(left))
+        except InvalidInput as error:
+            await stop(str(error))
+            raise
+    return await stop(driver.stopped)
 
 
 class _Driver:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from io import BytesIO
 
-from motet.errors import DataDamaged, NotFound, TrajectoryUnreadable
+from motet.errors import DataDamaged, InvalidInput, NotFound, TrajectoryUnreadable
 from motet.observability.evaluation.observed import Observed
 from motet.observability.evaluation.observing import observed
 from motet.observability.trajectory import file
@@ -37,18 +37,24 @@ class Live:
                 yield
             finally:
                 watch.cancel()
-                with suppress(asyncio.CancelledError):
-                    await watch
+                await asyncio.gather(watch, return_exceptions=True)
 
     def check(self, case: Case) -> None:
         """Refuse what a client would be refused, as far as that is known here. Raises InvalidInput."""
         request_of(case, self._bench.graphs)
 
     async def seen(self, case: Case) -> Seen:
-        """What became of a trial. Raises StoreUnavailable: Redis was away for too long."""
+        """What became of a trial.
+
+        Raises:
+            InvalidInput: its worker doesn't know the assistant, so no trial of this target can go better.
+            StoreUnavailable: Redis was away for too long.
+        """
         trying = Trying(self._bench, case, timeout_s=self._timeout_s)
         with self._unworked.during(case):
             ended = await trying.to_end()
+        if ended.known_graphs:
+            raise InvalidInput("--target", case.target.assistant, ended.known_graphs)
         try:
             trajectory = await trying.trajectory()
             whole = BytesIO()

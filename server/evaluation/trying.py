@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 
 from motet.errors import Conflict, InvalidInput, NotFound, RunOver
 from motet.memory.ports import Json, Run
@@ -23,6 +24,8 @@ class Ended:
     run_ids: list[str] = field(default_factory=list[str])
     failed: str = ""
     """Why, where its last run failed or the trial couldn't go on; empty where it ended well, or with a question."""
+    known_graphs: str = ""
+    """Where its worker didn't know the assistant: which ones it does."""
     waits: bool = False
     """Its last run asked what nobody answers."""
 
@@ -96,27 +99,31 @@ class Trying:
         if run is None:
             return True  # so long ago that only its trajectory is left
         if run.status in {"error", "timeout"}:
+            ended.known_graphs = _known_graphs(run)
             ended.failed = _named(run.error) or run.status
         return run.status != "interrupted"
 
     async def _over(self, run_id: str) -> bool:
-        """Wait for a run's end; False: it was worked for too long."""
+        """Wait for a run's end; False: it was worked for too long. How long it waits to be worked doesn't count."""
         while True:
+            limit = asyncio.timeout(None)
             try:
-                async with asyncio.timeout(self._timeout_s):
-                    await patiently(lambda: self._end(run_id))
+                async with limit:
+                    await patiently(partial(self._end, run_id, limit))
             except TimeoutError:
                 run = await self._run(run_id)
                 if run is not None and run.status == "pending":
-                    continue  # nobody had time for it yet
+                    continue  # its worker was lost
                 return run is None or run.status != "running"
             return True
 
-    async def _end(self, run_id: str) -> None:
+    async def _end(self, run_id: str, limit: asyncio.Timeout | None = None) -> None:
+        """Read a run's events to the last one; from the first one on there is a limit."""
         try:
             async with aclosing(self._bench.events.batches(self._case.thread_id, run_id)) as batches:
                 async for _ in batches:
-                    pass
+                    if limit is not None and limit.when() is None and self._timeout_s is not None:
+                        limit.reschedule(asyncio.get_running_loop().time() + self._timeout_s)
         except NotFound:
             return
 
@@ -138,6 +145,13 @@ class Trying:
             await patiently(lambda: bench.runs.cancel(case.thread_id, run_id, "interrupt", who=case.who))
         except (RunOver, NotFound):
             return
+
+
+def _known_graphs(run: Run) -> str:
+    """Which there are, where its error is what `GraphRegistry.open` says of one that it hasn't."""
+    refused, told = str(InvalidInput("graph_id", run.request.graph_id, "")), run.error or {}
+    said = str(told.get("message")) if told.get("error") == InvalidInput.__name__ else ""
+    return said.removeprefix(refused) if said.startswith(refused) else ""
 
 
 def _named(error: Json | None) -> str:

@@ -79,6 +79,18 @@ async def test_a_person_agrees_to_what_it_is_estimated_to_cost(env: Mapping[str,
     assert [json.loads(line)["results"] for line in listed.splitlines()] == [2, 2]
 
 
+async def test_an_unknown_target_is_refused_before_any_estimate(env: Mapping[str, str], tmp_path: Path) -> None:
+    """Exit code 1, the graphs that there are, and no experiment."""
+    dataset = file_of(tmp_path, [example("ulm")])
+    run = ("eval", "run", str(dataset), "--target", "nobody", "--evaluator", "exact", "--yes")
+
+    code, said, complained = await without_terminal(*run, "--config", str(EVALUATED), env=env)
+
+    assert (code, said) == (1, "")
+    assert "'nobody' is not allowed; allowed: an assistant's UUID, or one of the graphs: clerk, hasty" in complained
+    assert (await without_terminal("eval", "list", "--json", env=env))[1] == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -14,15 +14,21 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 from langchain_openai import ChatOpenAI
+from redis.asyncio import Redis
 from tests.server.evaluating import EVALUATED, Heard, example, file_of, tried
 from tests.server.openai_server import openai_server
 from tests.support import wait_until
 
 from motet.errors import InvalidConfig, InvalidInput, NotFound
+from motet.memory.ports import Ending
 from motet.memory.redis.client import connect
 from motet.memory.redis.embedded import EmbeddedRedis
+from motet.memory.redis.keys import Keys
+from motet.memory.redis.runs import RedisRuns
+from motet.memory.redis.scripts import Scripts
 from motet.observability.evaluation.experiment import Experiment
 from motet.observability.trajectory.file import parsed
+from motet.server.evaluation.bench import bench
 from motet.server.evaluation.deleting import delete
 from motet.server.evaluation.planning import Choice
 from motet.server.evaluation.running import Order, prepared
@@ -129,6 +135,33 @@ async def test_a_run_that_is_worked_for_too_long_fails_its_trial(here: Operating
     [result] = experiment.results
     assert (result.outcome, result.error) == ("error", "Timeout: it was worked for more than 0.5 s")
     assert parsed(await here.experiments.trajectory(made.plan.experiment_id, result.key), "").graph_id == "endless"
+
+
+async def test_a_trials_time_begins_with_its_work(here: Operating, tmp_path: Path, redis: Redis) -> None:
+    """However long a run waits for a worker, its trial has its whole time from the run's first event on."""
+    runs = RedisRuns(redis, Keys(here.settings.tenant), Scripts(redis))
+    order = Order(
+        dataset=str(file_of(tmp_path, [example("ulm")])),
+        targets=targets(["endless"]), evaluators=["exact"], timeout_s=0.2,
+    )  # fmt: skip
+    heard, loop = Heard(), asyncio.get_running_loop()
+    async with prepared(here, order, heard.warnings.append) as made:
+        going = asyncio.create_task(made.run(heard))
+        claimed = await runs.claim("by hand", wait_s=20)
+        assert claimed is not None
+        began = loop.time()
+        await wait_until(lambda: loop.time() > began + 0.6, description="its time passes three times")
+        assert await runs.beat(claimed.claim) is None
+        await runs.append(claimed.claim, [("metadata", b"{}")])
+
+        async def is_told_to_end() -> bool:
+            return await runs.beat(claimed.claim) == "interrupt"
+
+        await wait_until(is_told_to_end, description="its time is over")
+        await runs.finish(claimed.claim, Ending(status="interrupted", cancelled="interrupt"))
+        await going
+
+    assert [one.error for one in heard.results] == ["Timeout: it was worked for more than 0.2 s"]
 
 
 async def test_a_target_may_have_another_prompt(here: Operating, tmp_path: Path) -> None:
@@ -259,6 +292,23 @@ async def test_nobody_who_works_is_said(redis_url: str, tmp_path: Path, monkeypa
             going.cancel()
             await asyncio.gather(going, return_exceptions=True)
     assert "motet worker" in heard.warnings[0]
+
+
+async def test_a_graph_that_no_worker_knows_ends_the_experiment(here: Operating, tmp_path: Path) -> None:
+    """Where this process knows no graphs: the first trial tells, no other follows, and nothing counts as failed."""
+    words = [example(f"word{at}") for at in range(12)]
+    order = Order(dataset=str(file_of(tmp_path, words)), targets=targets(["nobody"]), evaluators=["exact"], parallel=1)
+    heard = Heard()
+    async with bench(here, config=EVALUATED) as workers, workers.working(2):
+        async with prepared(here, order, heard.warnings.append) as made:
+            with pytest.raises(InvalidInput) as refused:
+                await made.run(heard)
+
+    assert str(refused.value).startswith("--target: 'nobody' is not allowed; allowed: one of the graphs: clerk, hasty")
+    experiment = await here.experiments.load(made.plan.experiment_id)
+    assert (list(experiment.results), heard.results) == ([], [])
+    assert experiment.stopped == str(refused.value)
+    assert len(await here.runs.recent(limit=20)) == 1
 
 
 async def test_answers_are_compared_with_the_baselines(
