@@ -17,7 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
-    StrictBool,
+    PlainValidator,
     model_validator,
 )
 
@@ -59,13 +59,27 @@ def _of_json(told: Any) -> Any:
     return told
 
 
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_SCORES, le=_SCORES)]
-Score = StrictBool | Number
+def _score(told: Any) -> bool | float:
+    """One validator, so that a refusal names the field once, and not each type that it might have been."""
+    if isinstance(told, bool):
+        return told
+    if isinstance(told, int | float) and -_SCORES <= told <= _SCORES:
+        return float(told)
+    raise ValueError("it must be a number from -1e15 to 1e15, or true or false")
+
+
+def _text_or_object(told: Any) -> Any:
+    if not isinstance(told, dict | str):
+        raise ValueError("it must be a text or an object")  # noqa: TRY004 - pydantic tells of a ValueError
+    return cast("Any", told)
+
+
+Score = Annotated[bool | float, PlainValidator(_score, json_schema_input_type=bool | float)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
 """What feedback is about."""
 Value = Annotated[JsonValue, AfterValidator(_bounded)]
 Comment = Annotated[str, Field(max_length=10_000)]
-Correction = Annotated[dict[str, JsonValue] | str, AfterValidator(_bounded)]
+Correction = Annotated[dict[str, JsonValue] | str, BeforeValidator(_text_or_object), AfterValidator(_bounded)]
 
 
 class Body(BaseModel):

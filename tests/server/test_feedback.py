@@ -24,6 +24,7 @@ from motet.memory.redis.keys import Keys
 from motet.memory.redis.scripts import Scripts
 
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
+SCORES = "it must be a number from -1e15 to 1e15, or true or false"
 
 
 @pytest_asyncio.fixture
@@ -127,8 +128,12 @@ async def test_feedback_on_a_message_names_one_of_the_run(http: httpx.AsyncClien
 @pytest.mark.parametrize(
     ("told", "said"),
     [
-        ({"score": "good"}, "score"),
-        ({"score": 1e400}, "score"),
+        ({"score": "high"}, f"score: 'high' is not allowed: {SCORES}"),
+        ({"score": "1"}, f"score: '1' is not allowed: {SCORES}"),
+        ({"score": [1]}, f"score: [1] is not allowed: {SCORES}"),
+        ({"score": 1e400}, f"score: inf is not allowed: {SCORES}"),
+        ({"score": -2e15}, f"score: -2000000000000000.0 is not allowed: {SCORES}"),
+        ({"correction": 5}, "correction: 5 is not allowed: it must be a text or an object"),
         ({"value": float("nan")}, "value: nan is not allowed: it must be what JSON can hold"),
         ({"value": {"of": [1e400]}}, "value: {'of': [inf]} is not allowed"),
         ({"correction": {"answer": float("-inf")}}, "{'answer': -inf} is not allowed"),
@@ -153,6 +158,7 @@ async def test_what_means_nothing_is_refused_by_its_name(
 
     assert answer.status_code == 422
     assert said in answer.json()["detail"]
+    assert len(answer.json()["detail"].splitlines()) == 1
 
 
 async def test_feedback_needs_a_run(http: httpx.AsyncClient) -> None:
