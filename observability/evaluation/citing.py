@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from motet.errors import InvalidConfig
+from motet.observability.evaluation.bounded_pattern import BoundedPattern
 
 DEFAULT = (
     r"(?m:^>[ ]?(?P<quote>\S.*)\n(?:>[ ]*\n)?>[ ](?:—[ ])?(?P<source>\S.*?)"
@@ -53,50 +54,55 @@ class Cited:
     citations: tuple[Citation, ...]
 
 
-def compiled(pattern: str) -> re.Pattern[str]:
+def compiled(pattern: str) -> BoundedPattern:
     """The pattern of citations.
 
     Raises:
         InvalidConfig: it is no regular expression, or has no group `source` or `sql`.
     """
-    try:
-        made = re.compile(pattern)
-    except re.error as error:
-        raise InvalidConfig("citations.pattern", f"{pattern!r} is no regular expression: {error}") from error
-    if not {"source", "sql"} & made.groupindex.keys() or not made.groupindex.keys() <= {*_GROUPS}:
+    made = BoundedPattern("citations.pattern", pattern)
+    if not {"source", "sql"} & made.groups or not made.groups <= {*_GROUPS}:
         raise InvalidConfig(
             "citations.pattern", f"it needs a group (?P<source>…) or (?P<sql>…), and may have {', '.join(_GROUPS[2:])}"
         )
     return made
 
 
-_DEFAULT = compiled(DEFAULT)
+_DEFAULT = re.compile(DEFAULT)
 
 
 def prose(text: str) -> str:
     """The sentences alone, without citations, quotes, tables and code."""
-    return " ".join(" ".join(text[start:end].split()) for start, end in _sentences(_blanked(text, _DEFAULT)))
+    return " ".join(
+        " ".join(text[start:end].split()) for start, end in _sentences(_blanked(text, list(_DEFAULT.finditer(text))))
+    )
 
 
-def taken_apart(text: str, pattern: re.Pattern[str]) -> Cited:
+def taken_apart(text: str, pattern: BoundedPattern) -> Cited:
     """The sentences of `text`, and what each citation is proof of.
 
     A citation on lines of its own proves the paragraph before it; one within a line the sentence in or behind which
     it stands.
+
+    Raises:
+        InvalidInput: the pattern takes too long.
     """
-    blanked = _blanked(text, pattern)
+    found = pattern.all(text)
+    blanked = _blanked(text, found)
     spans = _sentences(blanked)
-    citations = tuple(_citation(found, text, blanked, spans) for found in pattern.finditer(text))
+    citations = tuple(_citation(one, text, blanked, spans) for one in found)
     return Cited(sentences=tuple(" ".join(blanked[start:end].split()) for start, end in spans), citations=citations)
 
 
-def _blanked(text: str, pattern: re.Pattern[str]) -> str:
+def _blanked(text: str, citations: Sequence[re.Match[str]]) -> str:
     """`text`, as long, with blanks where it is no prose; what stood on lines of its own ends a paragraph."""
 
     def blank(found: re.Match[str]) -> str:
         return re.sub(r"[^\n]", " ", found[0])
 
-    return _ASIDE.sub(blank, _CODE.sub(blank, pattern.sub(blank, text)))
+    for one in citations:
+        text = text[: one.start()] + blank(one) + text[one.end() :]
+    return _ASIDE.sub(blank, _CODE.sub(blank, text))
 
 
 def _sentences(blanked: str) -> Sequence[tuple[int, int]]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
+from unicodedata import normalize
 
 from motet.errors import InvalidConfig
 from motet.observability.evaluation.evaluator import Trial
@@ -54,18 +55,35 @@ def at(value: Any, path: Sequence[str | int]) -> Found:
 
 
 def output_of(trial: Trial, path: Sequence[str | int]) -> Found:
-    """The answer's text where `path` is empty, else what stands there in the graph's output."""
+    """The answer's text where `path` is empty, else what stands there in the graph's output; `composed`."""
     if not path:
-        return Found(value=trial.observed.answer)
+        return Found(value=composed(trial.observed.answer))
     found = at(trial.observed.output, path)
-    return Found(missing=f"the output has no {found.missing}") if found.missing else found
+    return Found(missing=f"the output has no {found.missing}") if found.missing else _composed(found)
 
 
 def reference_of(trial: Trial, path: Sequence[str | int]) -> Found:
-    """The reference, or what stands in it at `path`."""
+    """The reference, or what stands in it at `path`; `composed`."""
     if trial.example.reference is None:
         return Found(missing="no reference")
-    return at(trial.example.reference, path)
+    return _composed(at(trial.example.reference, path))
+
+
+def composed(value: Any) -> Any:
+    """JSON with its texts in NFC: é is é, whether it was typed as one character or as an e with an accent.
+
+    They are composed where they are compared and not where they are kept: to a model the two are different inputs.
+    """
+    match value:
+        case str():
+            return normalize("NFC", value)
+        case Mapping():
+            told = cast("Mapping[Any, Any]", value)
+            return {composed(name): composed(inner) for name, inner in told.items()}
+        case list() | tuple():
+            return [composed(one) for one in cast("Sequence[Any]", value)]
+        case _:
+            return value
 
 
 def as_text(value: Any) -> str:
@@ -94,9 +112,13 @@ def parsed(text: str) -> Found:
     """The JSON that a text is, a fence of Markdown around it left away."""
     fenced = _FENCED.fullmatch(text)
     try:
-        return Found(value=json.loads(fenced[1] if fenced else text))
+        return Found(value=composed(json.loads(fenced[1] if fenced else text)))
     except json.JSONDecodeError as error:
         return Found(missing=f"the answer is no JSON: {error}")
+
+
+def _composed(found: Found) -> Found:
+    return found if found.missing else Found(value=composed(found.value))
 
 
 def _messages(given: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

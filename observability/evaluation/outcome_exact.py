@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from motet.errors import InvalidConfig, shortened
+from motet.observability.evaluation.bounded_pattern import BoundedPattern
 from motet.observability.evaluation.described import Described
 from motet.observability.evaluation.evaluator import Evaluator, Means, Scale, Score, Trial
 from motet.observability.evaluation.looked_up import as_text, output_of, parsed, reference_of, steps
 from motet.observability.evaluation.offline import offline
 from motet.observability.evaluation.openevals_quietly import untraced
 from motet.observability.evaluation.telling import named
+
+_PATTERN = "regex.pattern"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +78,9 @@ def equals(value: Any, wanted: Any) -> bool:
 
 def _regex(told: Pattern, _: Means) -> Evaluator:
     path, key = steps(told.path, "regex.path"), told.key or "regex"
-    flags = re.IGNORECASE if told.ignore_case else 0
+    flags = re.IGNORECASE if told.ignore_case else re.NOFLAG
     if told.pattern:
-        _compiled(told.pattern, flags)
+        BoundedPattern(_PATTERN, told.pattern, flags)
 
     def look(trial: Trial) -> Sequence[Score]:
         told_here = told.pattern or trial.example.expect.get("regex")
@@ -89,7 +92,7 @@ def _regex(told: Pattern, _: Means) -> Evaluator:
             return (Score(key=key, value=False, comment=found.missing),)
         text = as_text(found.value)
         try:
-            compiled = [_compiled(pattern, flags) for pattern in patterns]
+            compiled = [BoundedPattern(_PATTERN, pattern, flags) for pattern in patterns]
         except InvalidConfig as wrong:
             return (Score(key=key, value=None, error=str(wrong)),)
         hits = [one.fullmatch(text) if told.whole else one.search(text) for one in compiled]
@@ -99,13 +102,6 @@ def _regex(told: Pattern, _: Means) -> Evaluator:
         return (Score(key=key, value=not lacking, comment=comment, details={"matched": matched, "lacking": lacking}),)
 
     return offline(named("regex", told), {key: Scale()}, look)
-
-
-def _compiled(pattern: str, flags: int) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern, flags)
-    except re.error as error:
-        raise InvalidConfig("regex.pattern", f"{pattern!r} is no regular expression: {error}") from error
 
 
 def _differs(value: Any, wanted: Any) -> str:

@@ -135,8 +135,12 @@ def _levels(told: Any) -> int:
 
 
 def _without(text: str, spans: list[Span]) -> str:
-    for one in sorted(spans, key=lambda one: one.start, reverse=True):
-        text = f"{text[: one.start]}{_mark(one.kind)}{text[one.end :]}"
+    """What several kinds are found in is marked as the first."""
+    kinds: dict[tuple[int, int], str] = {}
+    for one in spans:
+        kinds.setdefault((one.start, one.end), one.kind)
+    for (start, end), kind in sorted(kinds.items(), reverse=True):
+        text = f"{text[:start]}{_mark(kind)}{text[end:]}"
     return text
 
 

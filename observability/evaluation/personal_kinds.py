@@ -5,6 +5,7 @@ Card numbers, IPv4 and MAC addresses are found by LangChain's detectors; secrets
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -44,13 +45,41 @@ _PHONE = re.compile(
     r"|(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}"  # (555) 123-4567
     r")(?![\w-]|[.,:/]\d)"
 )
+_ENCODED = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}={0,2}")
+_URL_SAFE = str.maketrans("-_", "+/")
 _LOCAL_PART, _DOMAIN = 65, 256
 """Characters that an email address has before its `@`, and from there on."""
 _PHONE_DIGITS = range(8, 16)
 
 
 def found(text: str) -> list[Span]:
-    """What a text holds; no two overlap. A run's or a thread's id is nothing of that kind."""
+    """What a text holds. A run's or a thread's id is nothing of that kind.
+
+    No two overlap, but where a part is base64 of a text: then all of it has a span for each kind that this text holds.
+    """
+    spans = _found(text)
+    taken = bytearray(len(text))
+    for one in spans:
+        taken[one.start : one.end] = b"1" * (one.end - one.start)
+    inside = [
+        Span(kind=kind, start=run.start(), end=run.end())
+        for run in _ENCODED.finditer(text)
+        if not any(taken[run.start() : run.end()])
+        for kind in dict.fromkeys(one.kind for one in _found(_decoded(run.group())))
+    ]
+    return spans + inside
+
+
+def _decoded(run: str) -> str:
+    """The text that base64 holds; empty where it holds none, such as a picture."""
+    told = run.rstrip("=").translate(_URL_SAFE)
+    try:
+        return base64.b64decode(told + "=" * (-len(told) % 4)).decode()
+    except ValueError:
+        return ""
+
+
+def _found(text: str) -> list[Span]:
     spans: list[Span] = []
     if len(text) < 6:  # noqa: PLR2004 - the shortest, an email address: a@b.de
         return spans

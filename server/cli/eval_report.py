@@ -26,7 +26,9 @@ _Json = Annotated[
 _Junit = Annotated[
     Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML: a case an example and target.")
 ]
-_Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write CSV: a row a trial.")]
+_Csv = Annotated[
+    Path | None, typer.Option("--csv", metavar="FILE", help="Write CSV: a row a trial; and comparisons beside it.")
+]
 _Out = Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Write all of these into a folder.")]
 _Calibration = Annotated[
     Path | None,
@@ -150,22 +152,24 @@ def _report(named: Sequence[str], asked: Mapping[str, Path | None], out: Path | 
     if not files:
         ids = "-".join(one.experiment_id[:13] for one in made.sources)
         files = {"html": Path(f"report-{ids}.html")}
-    _write(made, files)
+    written = _write(made, files)
     _show(made)
-    for path in files.values():
+    for path in written:
         typer.echo(path)
 
 
-def _write(made: Report, files: Mapping[str, Path]) -> None:
-    """Raises InvalidConfig: a file can't be written."""
+def _write(made: Report, files: Mapping[str, Path]) -> Sequence[Path]:
+    """What was written. Raises InvalidConfig: a file can't be written."""
     from motet.errors import InvalidConfig
     from motet.server.evaluation.reporting import write
 
+    written: list[Path] = []
     for form, path in files.items():
         try:
-            write(made, form, path)
+            written += write(made, form, path)
         except OSError as error:
             raise InvalidConfig(f"--{form}", f"{path} can't be written: {error.strerror or error}") from error
+    return written
 
 
 def _show(made: Report) -> None:

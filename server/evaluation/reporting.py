@@ -54,8 +54,11 @@ async def report_of(*named: str, calibration: Sequence[Calibrated] = ()) -> Repo
         )
 
 
-def write(report: Report, form: str, path: Path) -> None:
-    """Write the report in one of the `FORMS`; folders are made. Raises OSError."""
+def write(report: Report, form: str, path: Path) -> Sequence[Path]:
+    """Write the report in one of the `FORMS`; folders are made. What was written: comparisons have a CSV of their own.
+
+    Raises OSError.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     match form:
         case "html":
@@ -66,8 +69,13 @@ def write(report: Report, form: str, path: Path) -> None:
             path.write_text(junit.written(report), "utf-8")
         case "csv":
             path.write_text(rows.written(report), "utf-8", newline="")
+            if report.comparisons:
+                beside = path.with_name(f"{path.stem}.comparisons{path.suffix}")
+                beside.write_text(rows.compared(report), "utf-8", newline="")
+                return path, beside
         case _:
             path.write_bytes(exported.encoded(report))
+    return (path,)
 
 
 async def _found(stack: AsyncExitStack, named: Sequence[str]) -> Sequence[tuple[Experiment, Operating | None]]:

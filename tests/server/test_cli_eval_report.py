@@ -79,7 +79,14 @@ async def test_every_form_is_written(env: Mapping[str, str], tmp_path: Path) -> 
     )
 
     assert (code, complained) == (0, "")
-    assert {one.name for one in out.iterdir()} == {"report.md", "report.json", "report.xml", "report.csv"}
+    assert {one.name for one in out.iterdir()} == {
+        "report.md",
+        "report.json",
+        "report.xml",
+        "report.csv",
+        "report.comparisons.csv",
+    }
+    assert str(out / "report.comparisons.csv") in said.splitlines()
     assert page.read_text("utf-8").startswith("<!doctype html>")
     assert exported.read(out / "report.json") == exported.read(file)
     assert "Can't be told" in said
@@ -97,8 +104,11 @@ async def test_a_gate_refuses_what_can_not_be_compared(env: Mapping[str, str], t
     assert "2 examples of the baseline weren't tried: q-008, q-009" in said
     code, _, complained = await without_terminal(*gate, "--min", "correct", env=env)
     assert (code, "METRIC=VALUE" in complained) == (2, True)
-    code, _, complained = await without_terminal(*gate[:-1], str(tmp_path / "none.json"), env=env)
-    assert (code, "none.json" in complained) == (1, True)
+    deep = tmp_path / ("deep" * 30)
+    code, _, complained = await without_terminal(*gate[:-1], str(deep / "none.json"), env=env)
+    assert (code, len(complained.splitlines())) == (1, 1)
+    assert "'none.json'" in complained
+    assert str(deep) in complained
 
 
 @pytest.mark.all

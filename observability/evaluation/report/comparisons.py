@@ -12,7 +12,7 @@ from motet.observability.evaluation.report.report import Comparison, Meaning
 from motet.observability.evaluation.report.sentences import compared
 from motet.observability.evaluation.report.table import Table
 from motet.observability.evaluation.statistics.holm import holm
-from motet.observability.evaluation.statistics.paired import Paired
+from motet.observability.evaluation.statistics.paired import Check, Paired, checks
 from motet.observability.evaluation.statistics.paired import compare as paired
 from motet.observability.evaluation.statistics.power import detectable
 
@@ -167,6 +167,11 @@ def _meaning(p_value: float | None, difference: float | None, metric: Metric, *,
     return "better" if difference * metric.better > 0 else "worse"
 
 
+def _checks(pairs: Pairs) -> Sequence[Check]:
+    kind = "boolean" if pairs.boolean else "number"
+    return checks(pairs.baseline, pairs.target, kind=kind, clusters=pairs.clusters)
+
+
 def _compared(target: str, baseline: str, pairs: Pairs, test: Paired | None) -> Comparison:
     """Without what the family says."""
     directed = [one * pairs.metric.better for one in pairs.differences]
@@ -185,6 +190,7 @@ def _compared(target: str, baseline: str, pairs: Pairs, test: Paired | None) -> 
         high=None if test is None else finite(test.interval.high),
         test="none: too few clusters" if test is None else test.test,
         reason="" if test is None else test.reason,
+        checks=() if test is None else _checks(pairs),
         p_value=None if test is None else test.p_value,
         adjusted=None,
         family=0,

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import floor, isfinite, log10
 
 from motet.observability.evaluation.report.metrics import Metric
+from motet.observability.evaluation.statistics.paired import Check
 
 MINUS, NONE = "−", "—"
+CHECKS = (
+    "Which test decides was settled by the kind of the values, before there were any, and Holm adjusts its p alone. "
+    "Checks look at the same pairs in another way: they are no second chance, and none of them overturns a verdict."
+)
 _THIN_P = 0.001
 _DIGITS = 3
 
@@ -64,6 +70,11 @@ def p(number: float | None) -> str:
     if number is None:
         return NONE
     return f"< {_THIN_P}" if number < _THIN_P else f"{number:.3f}"
+
+
+def checked(checks: Sequence[Check]) -> str:
+    """`sign 0.109, Wilcoxon signed-rank —`."""
+    return ", ".join(f"{one.test} {p(one.p_value)}" for one in checks) or NONE
 
 
 def plain(number: float | None) -> str:

@@ -28,7 +28,8 @@ def written(report: Report) -> str:
             lines += [f"## {title}", "", *(f"- {_safe(one)}" for one in said), ""]
     lines += ["## Targets by metric", "", *_matrix(report), ""]
     if report.comparisons:
-        lines += ["## Comparisons", "", f"Paired against {_safe(report.targets[0])}.", "", *_compared(report), ""]
+        told = f"Paired against {_safe(report.targets[0])}. {figures.CHECKS}"
+        lines += ["## Comparisons", "", told, "", *_compared(report), ""]
     if reliable := list(_passing(report)):
         lines += ["## pass^k and pass@k", "", *reliable, ""]
     if report.failures:
@@ -71,6 +72,7 @@ def _compared(report: Report) -> Iterator[str]:
         "Detectable",
         "n",
         "Test",
+        "Checks: p",
     ]
     yield from _head(heads, numbers=0)
     for one in report.comparisons:
@@ -91,6 +93,7 @@ def _compared_cells(one: Comparison, metric: Metric) -> Sequence[str]:
         figures.distance(one.detectable, metric),
         str(one.n),
         one.test,
+        figures.checked(one.checks),
     ]
 
 

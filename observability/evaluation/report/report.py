@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from motet.observability.evaluation.experiment import Experiment
 from motet.observability.evaluation.report.metrics import Metric
+from motet.observability.evaluation.statistics.paired import Check
 
 VERSION: Literal[1] = 1
 """Of the JSON; fields may be added without a new one."""
@@ -91,8 +92,11 @@ class Comparison:
     low: float | None
     high: float | None
     test: str
+    """The one that decides: what the values are says which, before there are any."""
     reason: str
     """Why this one, and how it was done."""
+    checks: Sequence[Check]
+    """Other tests of the same pairs, which decide nothing and aren't adjusted; none where nothing was tested."""
     p_value: float | None
     adjusted: float | None
     """By Holm, within the family."""

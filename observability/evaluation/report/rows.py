@@ -1,4 +1,4 @@
-"""A report as CSV: one row a trial, for tables and notebooks."""
+"""A report as CSV, for tables and notebooks: one row a trial, and of comparisons one row each."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ _FIXED = (
     "first_token_s", "model_calls", "tool_calls", "tokens", "cost_usd", "judge_cost_usd", "run_ids", "thread_id",
     "scored_at",
 )  # fmt: skip
+_COMPARED = (
+    "metric", "target", "baseline", "verdict", "difference", "low", "high", "test", "p_value", "p_holm", "family",
+    "effect", "effect_name", "detectable", "examples", "clusters", "left_out", "improved", "worsened", "equal",
+)  # fmt: skip
+_CHECKED = ("check", "check_p_value", "check_note")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -40,6 +45,24 @@ def written(report: Report) -> str:
                 score = score_of(one, metric)
                 cells += ["", ""] if score is None else [score.value, score.error]
             writer.writerow([_safe(cell) for cell in cells])
+    return out.getvalue()
+
+
+def compared(report: Report) -> str:
+    """A row a comparison: the test that decides with its p-values, then each check, which decides nothing."""
+    checks = range(max((len(one.checks) for one in report.comparisons), default=0))
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow([*_COMPARED, *(f"{name}_{at + 1}" for at in checks for name in _CHECKED)])
+    for one in report.comparisons:
+        cells: list[object] = [
+            one.metric, one.target, one.baseline, one.meaning, one.difference, one.low, one.high, one.test,
+            one.p_value, one.adjusted, one.family, one.effect, one.effect_name, one.detectable, one.n, one.clusters,
+            one.left_out, one.improved, one.worsened, one.equal,
+        ]  # fmt: skip
+        for check in one.checks:
+            cells += [check.test, check.p_value, check.note]
+        writer.writerow([_safe(cell) for cell in cells])
     return out.getvalue()
 
 

@@ -17,6 +17,10 @@ from motet.observability.evaluation.statistics.intervals import RESAMPLES, UNBOU
 
 Values = NDArray[np.float64]
 
+_SIGN, _RANKS = "sign", "Wilcoxon signed-rank"
+_SAME = "the same test as exact McNemar under another name: both count the pairs that differ"
+_NO_RANKS = "doesn't apply: yes and no differ by one or not at all, so ranks say no more than signs"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paired:
@@ -38,6 +42,17 @@ class Paired:
     """Of the difference."""
     reason: str = ""
     """Which test was chosen and why, for a person; of `compare`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What another paired test says of the same pairs, beside the one that decides and never in its place."""
+
+    test: str
+    p_value: float | None
+    """Two-sided and not adjusted; None where the test doesn't apply."""
+    note: str
+    """Over what it is; whether it is the same test; or why it doesn't apply."""
 
 
 def mcnemar(a: Sequence[bool], b: Sequence[bool], *, level: float = 0.95) -> Paired:
@@ -76,12 +91,11 @@ def sign_test(a: Sequence[float], b: Sequence[float], *, seed: int, level: float
         ValueError: `a` and `b` have different lengths, or hold what isn't finite.
     """
     steps = _steps(a, b)
-    up, down = int((steps > 0).sum()), int((steps < 0).sum())
-    p_value = float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
+    up, down = _signs(steps)
     return Paired(
-        test="sign",
+        test=_SIGN,
         statistic=float(up),
-        p_value=p_value,
+        p_value=_sign_p(steps),
         n=len(a),
         clusters=len(a),
         effect=up / (up + down) if up + down else None,
@@ -101,12 +115,11 @@ def wilcoxon(a: Sequence[float], b: Sequence[float], *, seed: int, level: float 
         ValueError: `a` and `b` have different lengths, or hold what isn't finite.
     """
     steps = _steps(a, b)
-    differ = steps[steps != 0]
-    found: Any = stats.wilcoxon(differ) if differ.size else None
+    statistic, p_value = _ranked(steps)
     return Paired(
-        test="Wilcoxon signed-rank",
-        statistic=float(found.statistic) if found else 0.0,
-        p_value=float(found.pvalue) if found else 1.0,
+        test=_RANKS,
+        statistic=statistic,
+        p_value=p_value,
         n=len(a),
         clusters=len(a),
         effect=rank_biserial(steps),
@@ -204,6 +217,29 @@ def compare(
     return replace(found, reason=_why_permutation(kind, len(a), groups))
 
 
+def checks(
+    a: Sequence[float],
+    b: Sequence[float],
+    *,
+    kind: Literal["boolean", "number"],
+    clusters: Sequence[str] | None = None,
+) -> Sequence[Check]:
+    """The sign test and Wilcoxon's on what `compare` is given: each cluster's mean difference counts once.
+
+    They decide nothing: whoever takes the best of three tests finds more than there is.
+
+    Raises:
+        ValueError: as `compare`.
+    """
+    numbers = numbered(clusters, len(a))
+    groups = count(numbers)
+    steps = np.round(means(_steps(a, b), numbers), 12)
+    sign = Check(test=_SIGN, p_value=_sign_p(steps), note=_over(len(a), groups))
+    if kind == "boolean" and groups == len(a):
+        return (replace(sign, note=_SAME), Check(test=_RANKS, p_value=None, note=_NO_RANKS))
+    return (sign, Check(test=_RANKS, p_value=_ranked(steps)[1], note=_over(len(a), groups)))
+
+
 def risk_difference(only_a: int, only_b: int, n: int, *, level: float = 0.95) -> Interval:
     """Of B's rate less A's on the same `n` examples: the adjusted Wald interval (Bonett and Price 2012).
 
@@ -221,6 +257,26 @@ def rank_biserial(differences: Sequence[float] | Values) -> float | None:
     differ = np.array([one for one in differences if one != 0], dtype=np.float64)
     ranks: Values = stats.rankdata(np.abs(differ))
     return float((np.sign(differ) * ranks).sum() / ranks.sum()) if differ.size else None
+
+
+def _signs(steps: Values) -> tuple[int, int]:
+    return int((steps > 0).sum()), int((steps < 0).sum())
+
+
+def _sign_p(steps: Values) -> float:
+    up, down = _signs(steps)
+    return float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
+
+
+def _ranked(steps: Values) -> tuple[float, float]:
+    """Wilcoxon's statistic and p-value."""
+    differ = steps[steps != 0]
+    found: Any = stats.wilcoxon(differ) if differ.size else None
+    return (float(found.statistic), float(found.pvalue)) if found else (0.0, 1.0)
+
+
+def _over(n: int, groups: int) -> str:
+    return f"over {n} pairs" if groups == n else f"over the mean differences of {groups} clusters"
 
 
 def _why_mcnemar(groups: int) -> str:

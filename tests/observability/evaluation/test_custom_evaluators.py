@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.observability.evaluation.tried import scores, trial
+from tests.observability.evaluation.trials import scores, trial
 
 from motet.errors import InvalidConfig
 from motet.observability.evaluation.custom import scored
@@ -183,7 +183,7 @@ async def test_a_value_outside_its_scale_is_an_error(told: str, says: Any, error
 async def test_what_it_raises_is_told() -> None:
     """Class and text of an exception are the score's error."""
     [found] = (await scores(_HERE + "broken", _TRIED)).values()
-    assert (found.value, found.error) == (None, "KeyError: 'one'")
+    assert (found.value, found.error) == (None, "KeyError: 'e'")
 
 
 async def test_a_file_of_evaluators(tmp_path: Path) -> None:

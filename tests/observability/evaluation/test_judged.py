@@ -12,7 +12,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from pydantic import Field
-from tests.observability.evaluation.tried import score, scores, trial
+from tests.observability.evaluation.trials import score, scores, trial
 
 from motet.errors import InvalidConfig, ModelUnavailable
 from motet.observability.evaluation import judged_prompt

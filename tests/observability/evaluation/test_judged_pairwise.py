@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
-from tests.observability.evaluation.tried import trial
+from tests.observability.evaluation.trials import trial
 
 from motet.observability.evaluation.evaluator import Means, Score
 from motet.observability.evaluation.judged_pairwise import Pairwise

@@ -10,7 +10,7 @@ import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage
 from redis.asyncio import Redis
-from tests.observability.evaluation.tried import called, scores, trial
+from tests.observability.evaluation.trials import called, scores, trial
 
 from motet.errors import InvalidConfig
 from motet.graphs.crew.composing import evidence
@@ -32,7 +32,7 @@ _TEXT = "The tower was built in 1889 by Gustave Eiffel. It is 330 metres high."
 
 def _passage(text: str = _TEXT, *, file: str = "docs/tower.md", start: int = 100) -> ObservedToolCall:
     found = {"file": file, "start": start, "end": start + len(text), "text": text, "headings": [], "page": None}
-    return called("find_passages", [found], question="q")
+    return called("find_passages", result=[found], question="q")
 
 
 def _quote(text: str, *, file: str = "docs/tower.md", start: int = 100) -> Quote:
@@ -67,7 +67,8 @@ async def test_the_librarians_own_answer_is_read(tmp_path: Path, redis: Redis, k
     returned = await passages_tool(library).ainvoke({"question": question})
     answer = answered["messages"][-1].text
     found = await scores(
-        "citations", trial(answer, calls=[called("find_passages", returned, question=question)], question=question)
+        "citations",
+        trial(answer, calls=[called("find_passages", result=returned, question=question)], question=question),
     )
     assert "RULES.md, characters" in answer
     assert (found["citations"].value, found["citations.cited"].value) == (1.0, 1.0)
@@ -105,10 +106,10 @@ async def test_a_query_is_a_citation() -> None:
     rows = {"columns": ["origin", "n"], "rows": found, "truncated": False}
     sql = "SELECT origin, count(*) AS n\nFROM cars GROUP BY 1"
     cited = Query(sql=sql, columns=["origin", "n"], rows=found, truncated=False)
-    call = called("query_workspace", rows, sql="select origin, count(*) as n from cars group by 1;")
+    call = called("query_workspace", result=rows, sql="select origin, count(*) as n from cars group by 1;")
     answer = _answer("There are 79 cars from Japan.", queries=[cited])
     right = await scores("citations", trial(answer, calls=[call], question="How many cars are from Japan?"))
-    wrong = await scores("citations", trial(answer, calls=[called("query_workspace", rows, sql="select 1")]))
+    wrong = await scores("citations", trial(answer, calls=[called("query_workspace", result=rows, sql="select 1")]))
     assert (right["citations"].value, right["citations.cited"].value) == (1.0, 1.0)
     assert "no tool returned the query SELECT origin" in wrong["citations"].comment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.observability.evaluation.tried import score, scores, trial
+from tests.observability.evaluation.trials import score, scores, trial
 
 from motet.errors import InvalidConfig
 from motet.observability.evaluation.evaluator import Means
@@ -140,3 +140,46 @@ async def test_json_compares_lists_of_plain_values() -> None:
     assert found.details["differences"] == ["[0]: 'x' isn't in the reference", "'z' is missing"]
     assert (await score("json", trial("[1]", reference={"a": 1}))).comment == "it is a list, the reference is none"
     assert (await score("json", trial("so so", reference={"a": 1}))).value == 0
+
+
+@pytest.mark.parametrize(
+    ("told", "expect", "named"),
+    [
+        ({"name": "regex", "pattern": "(a|aa)+$"}, {}, "regex.pattern: '(a|aa)+$'"),
+        ("regex", {"regex": ["a", "(a|aa)+$"]}, "regex.pattern: '(a|aa)+$'"),
+        ({"name": "citations", "pattern": "(?P<source>(a|aa)+)$"}, {}, "citations.pattern: '(?P<source>(a|aa)+)$'"),
+    ],
+)
+async def test_a_pattern_that_never_ends_is_stopped(
+    told: str | dict[str, Any], expect: dict[str, Any], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its limit: the score's error names evaluator and pattern, and the next trial is scored as ever."""
+    monkeypatch.setattr("motet.observability.evaluation.bounded_pattern.LIMIT_S", 0.1)
+    found = await scores(told, trial("a" * 200 + "b", expect=expect))
+
+    assert found
+    assert {one.value for one in found.values()} == {None}
+    assert all(
+        one.error.startswith(f"{named} is not allowed; allowed: a pattern that is done") for one in found.values()
+    )
+    again = await scores(told, trial("aaa", expect=expect))
+    assert again
+    assert not any(one.error for one in again.values())
+
+
+@pytest.mark.parametrize(
+    ("told", "answer", "reference", "value"),
+    [
+        ("exact", "Caf\u00e9", "Cafe\u0301", True),
+        ("exact", "Cafe\u0301", "Caf\u00e9", True),
+        ("exact", '{"Stra\u00dfe": ["u\u0308"]}', {"Stra\u00dfe": ["\u00fc"]}, True),
+        ("string_distance", "Cafe\u0301", "Caf\u00e9", 0.0),
+        ("json", '{"name": "Cafe\u0301"}', {"name": "Caf\u00e9"}, 1.0),
+        ("exact", "\ufb01n", "fin", False),
+        ("exact", "2\u00b2", "22", False),
+    ],
+)
+async def test_one_text_in_two_encodings_is_one(told: str, answer: str, reference: Any, value: object) -> None:
+    """What Unicode calls canonically equivalent is equal; what only looks alike, or means as much, isn't."""
+    found = await scores(told, trial(answer, reference=reference))
+    assert next(iter(found.values())).value == value

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import pytest
-from tests.observability.evaluation.tried import score, trial
+from tests.observability.evaluation.trials import score, trial
 
 from motet.errors import ModelUnavailable
 from motet.observability.evaluation.evaluator import Means

@@ -13,7 +13,7 @@ import pytest
 from openevals.exact import exact_match
 from openevals.json import create_json_match_evaluator
 from openevals.string.levenshtein import levenshtein_distance
-from tests.observability.evaluation.tried import score, trial
+from tests.observability.evaluation.trials import score, trial
 
 _SAME = {"a": 1, "b": 2}
 _OTHER = {"a": 1, "b": 3}

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.observability.evaluation.tried import called, scores, trial
+from tests.observability.evaluation.trials import called, scores, trial
 
 from motet.observability.evaluation.evaluator import Means, Score
 from motet.observability.evaluation.outcome_sql import differs, orders
@@ -25,7 +25,7 @@ async def data(tmp_path: Path) -> AsyncIterator[Means]:
 
 
 async def _asked(data: Means, sql: str, wanted: str, **told: Any) -> dict[str, Score]:
-    tried = trial(expect={"sql": wanted}, calls=[called("query_workspace", {}, sql=sql)])
+    tried = trial(expect={"sql": wanted}, calls=[called("query_workspace", result={}, sql=sql)])
     return await scores({"name": "sql", **told}, tried, data)
 
 
@@ -67,7 +67,7 @@ async def test_a_tolerance_of_ones_own(data: Means) -> None:
 async def test_a_query_that_failed_is_told(data: Means) -> None:
     """The last query that ran counts; those that failed are named, and so is a run that asked none."""
     broken = called("query_workspace", error="no column x", sql="SELECT x")
-    good = called("query_workspace", {}, sql="SELECT 1")
+    good = called("query_workspace", result={}, sql="SELECT 1")
     expect = {"sql": "SELECT 1"}
     both = await scores("sql", trial(expect=expect, calls=[good, broken]), data)
     none = await scores("sql", trial(expect=expect, calls=[broken]), data)
@@ -86,7 +86,7 @@ async def test_what_cant_be_compared_is_an_error(data: Means) -> None:
 
 async def test_another_tool_may_be_the_one_that_queries(data: Means) -> None:
     """Which calls are queries can be told."""
-    tried = trial(expect={"sql": "SELECT 1"}, calls=[called("ask_db", {}, sql="SELECT 1")])
+    tried = trial(expect={"sql": "SELECT 1"}, calls=[called("ask_db", result={}, sql="SELECT 1")])
     assert (await scores("sql:tool=ask_db", tried, data))["sql"].value is True
 
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, cast
 import pytest
 from langchain_core.language_models import BaseChatModel
 from langsmith import run_trees, utils
-from tests.observability.evaluation.tried import trial
+from tests.observability.evaluation.trials import trial
 
 from motet.observability.evaluation.evaluator import Means
 from motet.observability.evaluation.registry import evaluators

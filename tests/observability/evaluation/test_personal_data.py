@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -221,3 +223,45 @@ def test_an_error_names_some_places_of_many() -> None:
     with pytest.raises(HoldsPersonalData, match=r"and 4990 other places$") as caught:
         treated(asked, OnPersonalData())
     assert len(caught.value.found) == 5_000
+
+
+def in_base64(text: str) -> str:
+    """As an attachment or a token has it."""
+    return base64.b64encode(text.encode()).decode()
+
+
+def in_url(text: str) -> str:
+    """As a link has it."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("encode", [in_base64, in_url])
+def test_what_is_encoded_is_found(encode: Callable[[str], str]) -> None:
+    """Base64 of a text is looked into, once; the place is told, and all of it is taken out."""
+    told = encode("Zoë is ada@example.org, ÿÿ~~ call 0551 123456")
+    example = Example(example_id="e", input={"file": f"text=plain;base64={told} and more"})
+
+    with pytest.raises(HoldsPersonalData) as refused:
+        treated(example, OnPersonalData())
+    assert "input.file: email" in str(refused.value)
+    assert "input.file: phone" in str(refused.value)
+    assert treated(example, REDACT).input == {"file": "text=plain;base64=[REDACTED_EMAIL] and more"}
+    with pytest.raises(HoldsPersonalData, match="phone"):
+        treated(example, OnPersonalData(allow=["email"]))
+    assert treated(example, OnPersonalData(allow=["email", "phone"])) == example
+
+
+def test_what_only_looks_encoded_stays() -> None:
+    """Pictures, hashes, long words, encoded texts about nobody; and what is encoded twice, which isn't looked for."""
+    twice = in_base64(in_base64("I am ada@example.org, and nobody else"))
+    picture = base64.b64encode(bytes(range(256)) * 20).decode()
+    for text in (picture, "a" * 500, "0123456789abcdef" * 4, in_base64("The meeting is on Monday, as ever."), twice):
+        assert found(text) == [], text[:40]
+
+
+def test_much_that_is_encoded_is_looked_through_quickly() -> None:
+    """A quarter of a megabyte of it, in one piece and in many."""
+    began = time.process_time()
+    assert found(in_base64("All is well here. " * 10_000)) == []
+    assert found(" ".join([in_base64("All is well here.")] * 10_000)) == []
+    assert time.process_time() - began < 3

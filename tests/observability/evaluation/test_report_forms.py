@@ -12,11 +12,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import orjson
 import pytest
 from tests.observability.evaluation.experiments_made import SCALES, THREE, changed, dataset, experiment, trajectory
 
 from motet.observability.evaluation.evaluator import Score
-from motet.observability.evaluation.report import exported, html, junit, markdown, rows
+from motet.observability.evaluation.report import exported, figures, html, junit, markdown, rows
 from motet.observability.evaluation.report.report import Report
 from motet.observability.evaluation.report.reported import reported
 
@@ -219,6 +220,40 @@ def test_csv_has_a_row_a_trial(report: Report) -> None:
     assert sum(bool(one["judge.helpful.error"]) for one in found) == sum(
         report.estimate(name, "judge.helpful").failed for name in report.targets
     )
+
+
+def test_every_form_tells_the_checks_beside_the_test_that_decides(report: Report, page: str) -> None:
+    """JSON, HTML, Markdown and CSV: the p-values of the sign test and Wilcoxon's, and that they decide nothing."""
+    told = {(one["metric"], one["target"]): one for one in orjson.loads(exported.encoded(report))["comparisons"]}
+    cells = list(csv.DictReader(io.StringIO(rows.compared(report), newline="")))
+    document = markdown.written(report)
+
+    similarity = told["similarity", "careful"]
+    assert similarity["test"] == "permutation of clusters"
+    assert [one["test"] for one in similarity["checks"]] == ["sign", "Wilcoxon signed-rank"]
+    shown = [figures.p(one["p_value"]) for one in similarity["checks"]]
+    row = next(one for one in cells if (one["metric"], one["target"]) == ("similarity", "careful"))
+    assert [row["check_p_value_1"], row["check_p_value_2"]] == [str(one["p_value"]) for one in similarity["checks"]]
+    assert (row["test"], len(cells)) == ("permutation of clusters", len(report.comparisons))
+    assert f"| sign {shown[0]}, Wilcoxon signed-rank {shown[1]} |" in document
+    assert f"<div>sign: p {shown[0]}</div>".replace("< ", "&lt; ") in page
+    for text in (document, page):
+        assert "no second chance" in text
+
+
+def test_checks_of_pass_and_fail_say_that_they_are_none() -> None:
+    """Where exact McNemar decides, the sign test is the same, and ranks say nothing; Holm knows of neither."""
+    single = experiment(THREE[:2], examples=30, repeats=1)
+    alone = {one: one for one in single.plan.example_ids}
+    made = reported([replace(single, plan=replace(single.plan, clusters=alone))])
+    found = made.comparison("careful", "correct")
+
+    assert found is not None
+    sign, ranks = found.checks
+    assert (found.test, sign.p_value) == ("exact McNemar", pytest.approx(found.p_value))
+    assert ranks.p_value is None
+    assert found.family == len([one for one in made.metrics if one.of == "quality"])
+    assert "McNemar under another name" in html.page(made)
 
 
 @pytest.mark.all

@@ -45,13 +45,24 @@ def test_p_values_are_those_of_every_order() -> None:
         assert kappa(a, b).p_value == pytest.approx(float(as_much_agreement(a, b)), abs=1e-12)
 
 
-def test_a_judge_who_guesses_is_rarely_taken_for_better() -> None:
-    """Of 200 guessing judges on 20 items at most 5 % seem better than chance, within the error."""
+def guessed(judges: int) -> None:
+    """Of guessing judges on 20 items at most 5 % seem better than chance, within the error."""
     rng = np.random.default_rng(12)
-    drawn = rng.choice(["good", "fair", "bad"], size=(200, 2, 20)).tolist()
-    alarms = sum(kappa(a, b, seed=place).better_than_chance for place, (a, b) in enumerate(drawn)) / 200
+    drawn = rng.choice(["good", "fair", "bad"], size=(judges, 2, 20)).tolist()
+    alarms = sum(kappa(a, b, seed=place).better_than_chance for place, (a, b) in enumerate(drawn)) / judges
 
-    assert alarms <= 0.05 + margin(0.05, 200)
+    assert alarms <= 0.05 + margin(0.05, judges)
+
+
+def test_a_judge_who_guesses_is_rarely_taken_for_better() -> None:
+    """Of 60."""
+    guessed(60)
+
+
+@pytest.mark.all
+def test_of_many_judges_who_guess_few_are_taken_for_better() -> None:
+    """Of 1,000."""
+    guessed(1000)
 
 
 def test_one_category_tells_nothing() -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.observability.evaluation.plain_statistics import averaged_ranks, binomial_two_sided, margin, sign_flips
 
 from motet.observability.evaluation.statistics.paired import (
+    checks,
     compare,
     mcnemar,
     permutation,
@@ -132,6 +133,41 @@ def test_repeats_and_numbers_are_compared_by_permutation() -> None:
     numbers = compare([0.1, 0.2, 0.3], [0.2, 0.4, 0.6], kind="number", seed=1)
     assert (numbers.p_value, numbers.effect) == (0.25, pytest.approx(2.0))
     assert "every change of places was tried" in numbers.reason
+
+
+def test_numbers_are_checked_by_sign_and_rank() -> None:
+    """Beside the permutation test stand the other two, each with the p-value that it has alone."""
+    a, b = [0.0] * 6, [2.0, 3.0, 4.0, 5.0, 6.0, -1.0]
+    sign, ranks = checks(a, b, kind="number")
+
+    assert (sign.test, sign.p_value) == ("sign", sign_test(a, b, seed=1).p_value) == ("sign", 0.21875)
+    assert (ranks.test, ranks.p_value) == ("Wilcoxon signed-rank", wilcoxon(a, b, seed=1).p_value)
+    assert ranks.p_value == 0.0625
+    assert "6 pairs" in sign.note
+
+
+def test_pairs_that_hang_together_are_checked_by_cluster() -> None:
+    """Four copies of each pair are no more evidence: a cluster's mean difference counts once."""
+    a, b = [0.0] * 6, [2.0, 3.0, 4.0, 5.0, 6.0, -1.0]
+    names = [str(place % 6) for place in range(24)]
+    found = checks(a * 4, b * 4, kind="number", clusters=names)
+
+    assert [one.p_value for one in found] == [one.p_value for one in checks(a, b, kind="number")]
+    assert all("mean differences of 6 clusters" in one.note for one in found)
+    halves = checks([0, 1, 0, 0], [1, 1, 0, 1], kind="boolean", clusters=["x", "x", "y", "y"])
+    assert [one.p_value for one in halves] == [0.5, 0.5]
+
+
+def test_pass_and_fail_have_no_second_test() -> None:
+    """The sign test is exact McNemar's under another name, on 100 tables; ranks of equal steps say nothing."""
+    rng = random.Random(11)  # noqa: S311 - tables of a test
+    for _ in range(100):
+        a, b = ([rng.random() < 0.6 for _ in range(15)] for _ in range(2))
+        sign, ranks = checks(a, b, kind="boolean")
+        assert sign.p_value == pytest.approx(mcnemar(a, b).p_value, abs=1e-12)
+        assert "same test" in sign.note
+        assert ranks.p_value is None
+        assert "doesn't apply" in ranks.note
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.observability.evaluation.trials import called, example, question, score, scores, seen
+from tests.observability.evaluation.trials import called, example, question, score, scores, seen, tried
 
 EDIT = {"type": "edit", "edited_action": {"name": "send", "args": {"to": "bob"}}}
 NEVER = "send never acted with the arguments that a person gave"
@@ -67,7 +67,7 @@ async def test_approval_is_asked_and_respected(expect: Any, questions: Any, call
     """Asked before anything acted, of the tools told and no others; and what was decided is what was done."""
     told = {} if expect is None else {"approval": expect}
 
-    found = await score("approval", seen(questions=questions, tool_calls=calls), example(expect=told))
+    found = await score("approval", tried(seen(questions=questions, tool_calls=calls), example(expect=told)))
 
     assert (found.value, found.comment) == (not wrong, wrong or "as it should be")
 
@@ -98,7 +98,7 @@ async def test_each_shape_of_question_and_answer_is_read(value: Any, answer: Any
         tool_calls=[called("send", effect="once", run=1, to="bob")],
     )
 
-    found = await score("approval", ran, example(expect={"approval": "required"}))
+    found = await score("approval", tried(ran, example(expect={"approval": "required"})))
 
     assert (found.value, found.details["asked"][0]["arguments"]) == (True, {"to": "ada"})
 
@@ -117,12 +117,12 @@ async def test_each_shape_of_question_and_answer_is_read(value: Any, answer: Any
 )
 async def test_effects_are_those_expected(expect: Any, calls: Any, comment: str) -> None:
     """Each tool told acted exactly once, or as often as told, and no other did."""
-    found = await score("effects", seen(tool_calls=calls), example(expect={"effects": expect}))
+    found = await score("effects", tried(seen(tool_calls=calls), example(expect={"effects": expect})))
 
     assert (found.value, found.comment) == (not comment, comment or "each effect as often as it should")
 
 
 async def test_nothing_is_said_where_nobody_asked_and_nothing_is_expected() -> None:
     """Neither of approval nor of effects."""
-    assert await scores("approval", seen(tool_calls=[ACTED]), example()) == {}
-    assert await scores("effects", seen(tool_calls=[ACTED]), example()) == {}
+    assert await scores("approval", tried(seen(tool_calls=[ACTED]), example())) == {}
+    assert await scores("effects", tried(seen(tool_calls=[ACTED]), example())) == {}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.observability.evaluation.published_trajectories import asked
-from tests.observability.evaluation.trials import asked_model, called, example, score, scores, seen
+from tests.observability.evaluation.trials import asked_model, called, example, score, scores, seen, tried
 
 from motet.observability.evaluation.efficiency import Round, loops
 from motet.observability.evaluation.observed import ObservedStep
@@ -45,10 +45,15 @@ async def test_efficiency_counts_what_it_took() -> None:
     calls = [called("send", "interrupted", asked=True), called("send", run=1), called("look", city="Oslo")]
     found = await scores(
         "efficiency",
-        seen(
-            model_calls=[asked_model()] * 3, tool_calls=calls, supersteps=4, steps=[step("a@1", "x"), step("a@2", "x")]
+        tried(
+            seen(
+                model_calls=[asked_model()] * 3,
+                tool_calls=calls,
+                supersteps=4,
+                steps=[step("a@1", "x"), step("a@2", "x")],
+            ),
+            example(),
         ),
-        example(),
     )
 
     assert {key.removeprefix("efficiency."): one.value for key, one in found.items()} == {
@@ -74,13 +79,15 @@ async def test_efficiency_counts_what_it_took() -> None:
 )
 async def test_a_call_is_redundant_that_can_tell_nothing_new(calls: Any, count: int) -> None:
     """The same tool and arguments again, with no effect in between and no error before."""
-    assert (await scores("efficiency", seen(tool_calls=calls), example()))["efficiency.redundant_calls"].value == count
+    assert (await scores("efficiency", tried(seen(tool_calls=calls), example())))[
+        "efficiency.redundant_calls"
+    ].value == count
 
 
 @pytest.mark.parametrize(("took", "value"), [([[LOOK]], 1.0), ([[LOOK], [LOOK]], 3 / 5), ([], 1.0)])
 async def test_efficiency_is_held_against_the_reference(took: Any, value: float) -> None:
     """The reference's turns and calls as a share of those taken, 1 where no more were."""
-    found = await scores("efficiency", seen(messages=asked(*took)), example(trajectory=asked([LOOK])))
+    found = await scores("efficiency", tried(seen(messages=asked(*took)), example(trajectory=asked([LOOK]))))
 
     assert found["efficiency"].value == pytest.approx(value)
 
@@ -99,7 +106,7 @@ async def test_tools_are_correct_as_far_as_expected(told: str, expect: Any, valu
     """The share of the expected calls that were made; others count only where that is told."""
     calls = [called("look"), called("send", "interrupted"), called("send", run=1), called("weigh")]
 
-    found = await score(told, seen(tool_calls=calls), example(expect={"tools": expect}))
+    found = await score(told, tried(seen(tool_calls=calls), example(expect={"tools": expect})))
 
     assert (found.value, found.comment) == (pytest.approx(value), comment)
 
@@ -119,7 +126,7 @@ async def test_arguments_are_correct_as_far_as_expected(told: str, expect: Any, 
     """Of each expected call the share of its arguments that are right, or whether they fit its schema."""
     calls = [called("look", city="Paris", far=1), called("look", city="Oslo", far=3)]
 
-    found = await score(told, seen(tool_calls=calls), example(expect={"tools": expect}))
+    found = await score(told, tried(seen(tool_calls=calls), example(expect={"tools": expect})))
 
     assert found.value == pytest.approx(value)
     assert comment in found.comment
@@ -130,8 +137,8 @@ async def test_the_trajectory_tells_the_tools_where_nothing_else_does() -> None:
     by = example(trajectory=asked([LOOK], [("send", {"to": "ada"})]))
     ran = seen(tool_calls=[called("look", city="Rome"), called("send", to="ada")])
 
-    assert (await score("tool_correctness", ran, by)).value == 1
-    assert (await score("argument_correctness", ran, by)).value == 1 / 2
+    assert (await score("tool_correctness", tried(ran, by))).value == 1
+    assert (await score("argument_correctness", tried(ran, by))).value == 1 / 2
 
 
 @pytest.mark.parametrize(
@@ -149,7 +156,7 @@ async def test_handoffs_are_those_expected(told: str, expect: Any, value: Any, c
     """Agents, or pairs of agents, as the mode says; an empty list expects none."""
     ran = seen(handoffs=[("head", "sql"), ("sql", "writer")])
 
-    found = await score(told, ran, example(expect={"handoffs": expect}))
+    found = await score(told, tried(ran, example(expect={"handoffs": expect})))
 
     assert (found.value, found.comment) == (value, comment)
 
@@ -166,8 +173,8 @@ async def test_handoffs_are_those_expected(told: str, expect: Any, value: Any, c
 )
 async def test_a_run_recovers_from_its_tools_errors(calls: Any, more: Mapping[str, Any], value: float) -> None:
     """The tool worked later, or the run came to an answer; without an error there is no score."""
-    assert (await score("recovery", seen(tool_calls=calls, **more), example())).value == value
-    assert await scores("recovery", seen(tool_calls=[called("look")]), example()) == {}
+    assert (await score("recovery", tried(seen(tool_calls=calls, **more), example()))).value == value
+    assert await scores("recovery", tried(seen(tool_calls=[called("look")]), example())) == {}
 
 
 @pytest.mark.parametrize(
@@ -184,10 +191,10 @@ async def test_a_budget_is_kept(limits: Any, expect: Any, more: Mapping[str, Any
     """Of the run, or of the example; the share is that of what was used most."""
     ran = seen(**{"model_calls": [asked_model()] * 2, "tokens": 30, "limits": limits, **more})
 
-    found = await scores("budget", ran, example(expect=expect))
+    found = await scores("budget", tried(ran, example(expect=expect)))
 
     assert (found["budget.kept"].value, found["budget.used"].value) == (kept, pytest.approx(used))
-    assert await scores("budget", seen(), example()) == {}
+    assert await scores("budget", tried(seen(), example())) == {}
 
 
 @pytest.mark.parametrize(
@@ -202,7 +209,7 @@ async def test_a_budget_is_kept(limits: Any, expect: Any, more: Mapping[str, Any
 )
 async def test_a_run_ends_as_it_should(ran: Any, expect: Any, value: Any) -> None:
     """Well, unless the example says how else."""
-    assert (await score("outcome", seen(**ran), example(expect=expect))).value is value
+    assert (await score("outcome", tried(seen(**ran), example(expect=expect)))).value is value
 
 
 @pytest.mark.parametrize(
@@ -220,7 +227,7 @@ async def test_a_run_ends_as_it_should(ran: Any, expect: Any, value: Any) -> Non
 )
 async def test_an_expectation_that_cant_be_read_is_an_error(told: str, expect: Any, field: str) -> None:
     """The score says which field holds what, and what is allowed."""
-    found = list((await scores(told, seen(), example(expect=expect))).values())
+    found = list((await scores(told, tried(seen(), example(expect=expect)))).values())
 
     assert all(one.value is None and one.error.startswith(field) and "allowed: " in one.error for one in found)
     assert found

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.observability.evaluation.published_trajectories import asked, calling
-from tests.observability.evaluation.trials import example, score, scores, seen
+from tests.observability.evaluation.trials import example, score, scores, seen, tried
 
 from motet.observability.evaluation.example import Json
 from motet.observability.evaluation.graded import Mode, graded
@@ -120,7 +120,7 @@ async def test_a_fault_costs_its_share_and_is_told(
     outputs: Sequence[Json], reference: Sequence[Json], mode: Mode, share: float, reasons: Sequence[str]
 ) -> None:
     """What is missing, extra, in the wrong order or called with other arguments is named, and weighs what it should."""
-    found = await score(f"trajectory_graded:mode={mode}", seen(messages=outputs), example(trajectory=reference))
+    found = await score(f"trajectory_graded:mode={mode}", tried(seen(messages=outputs), example(trajectory=reference)))
 
     assert found.value == pytest.approx(share)
     assert [one["text"] for one in found.details["losses"]] == reasons
@@ -155,7 +155,7 @@ def test_a_tool_may_have_a_rule_of_its_own(rule: Override, worth: Any) -> None:
 @pytest.mark.parametrize("told", ["trajectory", "trajectory_graded", "graph_path"])
 async def test_an_example_without_a_trajectory_has_no_score(told: str) -> None:
     """Nothing is said of what the example doesn't speak of."""
-    assert await scores(told, seen(messages=asked([ONE]), path=["n"]), example()) == {}
+    assert await scores(told, tried(seen(messages=asked([ONE]), path=["n"]), example())) == {}
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ async def test_a_reference_that_is_no_conversation_is_an_error_that_says_where(c
     """The score names the field, the value and what is allowed."""
     wrong = [{"role": "assistant", "tool_calls": calls}]
 
-    found = await score("trajectory", seen(messages=asked()), example(trajectory=wrong))
+    found = await score("trajectory", tried(seen(messages=asked()), example(trajectory=wrong)))
 
     assert found.value is None
     assert found.error.startswith(f"{said} allowed; allowed: ")

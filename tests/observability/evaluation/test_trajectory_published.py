@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openevals.trajectory.match import create_trajectory_match_evaluator
 from tests.observability.evaluation.published_trajectories import CASES, GRAPH_CASES, Case, GraphCase
-from tests.observability.evaluation.trials import example, score, seen
+from tests.observability.evaluation.trials import example, score, seen, tried
 
 from motet.observability.evaluation.graded import Mode
 from motet.observability.evaluation.openevals_quietly import untraced
@@ -20,7 +20,7 @@ async def test_a_published_case_is_scored_as_published(case: Case, mode: Mode) -
     """Ours, openevals' own function beside it, and the published score are one."""
     told = {"name": "trajectory", "mode": mode, "arguments": case.arguments, "tools": case.tools}
 
-    ours = await score(told, seen(messages=case.outputs), example(trajectory=case.reference))
+    ours = await score(told, tried(seen(messages=case.outputs), example(trajectory=case.reference)))
 
     assert (ours.value, ours.error) == (case.expected[mode], "")
     assert _theirs(case, mode) is case.expected[mode]
@@ -31,7 +31,7 @@ async def test_a_published_case_is_whole_only_where_the_boolean_says_so(case: Ca
     """The graded share is 1 where the published score is true, less and with a reason where it isn't."""
     told = {"name": "trajectory_graded", "mode": mode, "arguments": case.arguments, "tools": case.tools}
 
-    ours = await score(told, seen(messages=case.outputs), example(trajectory=case.reference))
+    ours = await score(told, tried(seen(messages=case.outputs), example(trajectory=case.reference)))
 
     assert isinstance(ours.value, float)
     assert (ours.value == 1) is case.expected[mode]
@@ -45,7 +45,7 @@ async def test_a_published_case_is_whole_only_where_the_boolean_says_so(case: Ca
 )
 async def test_a_published_graph_path_is_scored_as_published(case: GraphCase, mode: Mode) -> None:
     """A path through a graph has the published score."""
-    ours = await score(f"graph_path:mode={mode}", seen(path=case.outputs), example(path=case.reference))
+    ours = await score(f"graph_path:mode={mode}", tried(seen(path=case.outputs), example(path=case.reference)))
 
     assert ours.value is case.expected[mode]
 

@@ -23,11 +23,44 @@ def example(**told: Any) -> Example:
     return Example(**every)
 
 
-def called(tool: str, outcome: Any = "ok", **told: Any) -> ObservedToolCall:
-    """A call of a tool; `effect`, `run`, `error` and more as told, all else are its arguments."""
-    own = {name: told.pop(name) for name in ("effect", "run", "asked", "error") if name in told}
-    more: Mapping[str, Any] = {"is_error": outcome == "error", "result": None, "text": "", "agent": "a", "path": "n@1"}
-    return ObservedToolCall(tool=tool, arguments=told, outcome=outcome, **{**more, **own})
+def trial(
+    answer: str = "",
+    *,
+    output: Any = None,
+    question: str = "",
+    calls: Sequence[ObservedToolCall] = (),
+    target: str = "assistant",
+    **told: Any,
+) -> Trial:
+    """One try of one example that ended well; `told` has the rest of the example's fields."""
+    asked = {"messages": [{"role": "user", "content": question}]} if question else {}
+    observed = seen(answer=answer, output=output, tool_calls=calls)
+    return Trial(example=example(input=asked, **told), observed=observed, target=target, seed=7)
+
+
+def tried(observed: Observed, by: Example) -> Trial:
+    """One try of `by`, and what was seen of it."""
+    return Trial(example=by, observed=observed)
+
+
+def called(
+    tool: str, outcome: Any = "ok", *, result: Any = None, text: str = "", error: str = "", **told: Any
+) -> ObservedToolCall:
+    """A call of a tool; with an `error`, one that failed; `effect`, `run`, `asked` as told, all else are arguments."""
+    own = {name: told.pop(name) for name in ("effect", "run", "asked") if name in told}
+    ended = "error" if error else outcome
+    return ObservedToolCall(
+        tool=tool,
+        arguments=told,
+        result=result,
+        text=text,
+        agent="a",
+        path="n@1",
+        outcome=ended,
+        error=error,
+        is_error=ended == "error",
+        **own,
+    )
 
 
 def asked_model() -> ObservedModelCall:
@@ -47,15 +80,15 @@ def question(tool: str, answer: Any, *, run: int = 0, **arguments: Any) -> Obser
     )
 
 
-async def scores(told: str | Mapping[str, Any], of: Observed, by: Example) -> Mapping[str, Score]:
-    """What the evaluator told says, by metric."""
-    [evaluator] = evaluators([told], Means())
-    given: Sequence[Score] = await evaluator.score(Trial(example=by, observed=of))
-    assert {one.key for one in given} <= evaluator.scales.keys()
-    return {one.key: one for one in given}
+async def scores(told: str | Mapping[str, Any], tried: Trial, means: Means | None = None) -> dict[str, Score]:
+    """What the evaluator `told` says of a trial, by metric."""
+    [evaluator] = evaluators([told], means or Means())
+    given = {one.key: one for one in await evaluator.score(tried)}
+    assert given.keys() <= evaluator.scales.keys()
+    return given
 
 
-async def score(told: str | Mapping[str, Any], of: Observed, by: Example) -> Score:
-    """The one score that it gives."""
-    [one] = (await scores(told, of, by)).values()
+async def score(told: str | Mapping[str, Any], tried: Trial, means: Means | None = None) -> Score:
+    """The same, where it says one thing."""
+    [one] = (await scores(told, tried, means)).values()
     return one
