@@ -230,12 +230,15 @@ async def _both(one: Awaitable[T], other: Awaitable[U]) -> tuple[T, U]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """To a file that is there only once it is whole."""
+    """To a file that is there only once it is whole; until then it is one that nobody else writes or has."""
+    from uuid import uuid4
+
     from motet.errors import InvalidConfig
 
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f".{uuid4().hex}.part")
     try:
-        part.write_bytes(data)
+        with part.open("xb") as file:
+            file.write(data)
         part.replace(path)
     except OSError as error:
         raise InvalidConfig("FILE", f"{path} can't be written: {error.strerror}") from None

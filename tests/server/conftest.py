@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from tests.server.asking import Asking, asking, serving_asking
-from tests.server.running import PROJECT, Running, serving
+from tests.server.running import PROJECT, Running, environment, serving
+from tests.server.typing_person import without_terminal
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -25,6 +27,20 @@ async def client(server: Running) -> AsyncGenerator[Any]:
     """The unmodified SDK's client of `server`; its answers are unions that no test wants to narrow."""
     async with server.client() as sdk:
         yield sdk
+
+
+@pytest.fixture
+def env(redis_url: str, tmp_path: Path) -> Mapping[str, str]:
+    """Of commands beside `server`, for tests that have none of their own."""
+    return environment(tmp_path, {"MOTET_REDIS_URL": redis_url, "MOTET_TENANT": "served"})
+
+
+@pytest_asyncio.fixture
+async def dataset(env: Mapping[str, str]) -> AsyncGenerator[str]:
+    """The name of a dataset of this test's own; it's forgotten if it is there at the end."""
+    name = f"of-a-test-{uuid4().hex[:8]}"
+    yield name
+    await without_terminal("eval", "dataset", "delete", name, "--yes", env=env)
 
 
 @pytest.fixture(scope="session")
