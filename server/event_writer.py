@@ -175,11 +175,11 @@ class EventWriter:
         self._hurry.clear()
 
     async def _write(self) -> None:
-        self._encode_gathered()
-        batch, self._waiting = self._waiting, []
-        count, held = self._count, self._bytes
-        began_ns = time.time_ns()
         try:
+            self._encode_gathered()
+            batch, self._waiting = self._waiting, []
+            count, held = self._count, self._bytes
+            began_ns = time.time_ns()
             await self._runs.append(self._claim, batch)
         finally:
             self._written.set()

@@ -8,7 +8,7 @@ import random
 import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
@@ -92,16 +92,21 @@ class Pool:
             await self._emptied(grace_s)
 
     async def _emptied(self, grace_s: float) -> None:
-        """Wait for what is under way, then cut it off. What doesn't end even so is left: it can't be waited for."""
-        deadline = time.monotonic() + grace_s
-        while self._tasks and (left := deadline - time.monotonic()) > 0:
-            await asyncio.wait(set(self._tasks), timeout=left)
-        for task in self._tasks:
+        """Wait for what is under way, then cut off the runs; a claim ends by itself, and what it claims is given back.
+
+        What doesn't end even so is left: it can't be waited for.
+        """
+        await self._until_empty(grace_s)
+        for task in list(self._underway):
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=_LEAVE_S)
+        await self._until_empty(_LEAVE_S)
         if self._tasks:
             logger.warning("worker %s: %d runs could not be given back in time", self.name, len(self._tasks))
+
+    async def _until_empty(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self._tasks and (left := deadline - time.monotonic()) > 0:
+            await asyncio.wait(set(self._tasks), timeout=left)
 
     async def _claim_forever(self) -> None:
         pause = _Pause()
@@ -183,10 +188,9 @@ class Pool:
 
 
 async def _within(wanted: Awaitable[object], seconds: float) -> None:
-    try:
-        await asyncio.wait_for(wanted, seconds)
-    except TimeoutError:
-        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wanted
 
 
 class _Pause:

@@ -470,12 +470,13 @@ def a_run() -> RunRequest:
     return RunRequest(run_id=run_id, thread_id=run_id, assistant_id="a", graph_id="g", payload={})
 
 
-async def test_a_claim_under_way_is_given_back_at_the_end(redis: Redis, keys: Keys) -> None:
+@pytest.mark.parametrize("grace_s", [0, 5])
+async def test_a_claim_under_way_is_given_back_at_the_end(redis: Redis, keys: Keys, grace_s: float) -> None:
     """A pool that is closed while it claims waits for the claim, and gives the run back: no attempt is lost by it."""
     runs, request = SlowRuns(redis, keys), a_run()
     pool = Pool(runs)
     await runs.create(request, new_thread={})
-    async with pool.working(lambda given, _: Worked(runs, given), at_once=1, grace_s=5):
+    async with pool.working(lambda given, _: Worked(runs, given), at_once=1, grace_s=grace_s):
         await runs.given.wait()
         asyncio.get_running_loop().call_later(0.1, runs.open.set)
     run = await runs.get(request.thread_id, request.run_id)
