@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -23,7 +24,7 @@ _LOOK_S = 2.0
 """Between two looks at all runs: word that was lost delays an event so long."""
 
 _POLL_S = 0.1
-"""The same where there is no word at all."""
+"""The same where word is needed and doesn't come."""
 
 _LOOK_COST_S = 0.002
 """At least so long a pause for each run looked at: a look costs a twentieth of it."""
@@ -153,6 +154,7 @@ class Hub:
             channel = self._keys.news(feed.thread_id, feed.run_id)
             self._channels[channel] = feed
             self._news.follow(channel)
+            self._stirred.set()  # until word comes, it is looked at more often
 
     def _told(self, channel: str, message: bytes) -> None:
         feed = self._channels.get(channel)
@@ -174,7 +176,7 @@ class Hub:
     async def _keep(self) -> None:
         """Read what there is to read, and look at all runs now and then, until cancelled."""
         loop = asyncio.get_running_loop()
-        look_at, gone_at = loop.time() + _POLL_S, None
+        look_at, gone_at = loop.time() + self._pause_s(), None
         while True:
             try:
                 async with asyncio.timeout_at(look_at):
@@ -187,7 +189,8 @@ class Hub:
                     await self._read()
                     if loop.time() >= look_at:
                         await self._look()
-                        look_at = loop.time() + self._pause_s()
+                        look_at = math.inf
+                    look_at = min(look_at, loop.time() + self._pause_s())
                 gone_at = None
             except StoreUnavailable as error:
                 gone_at = gone_at or loop.time()
@@ -198,7 +201,8 @@ class Hub:
                 await asyncio.sleep(look_at - loop.time())
 
     def _pause_s(self) -> float:
-        return max(_LOOK_S if self._news.works else _POLL_S, len(self._feeds) * _LOOK_COST_S)
+        word_is_missing = self._channels and not self._news.works
+        return max(_POLL_S if word_is_missing else _LOOK_S, len(self._feeds) * _LOOK_COST_S)
 
     async def _read(self) -> None:
         """Read on for those that are behind."""

@@ -34,10 +34,12 @@ class News:
     """
 
     def __init__(self, client: Redis, told: Callable[[str, bytes], None]) -> None:
-        """`told(channel, message)` is called for each message, and with b'' once a channel is being followed."""
+        """`told(channel, message)` is called for each message, and with b'' whenever a channel is followed anew."""
         self._client = client
         self._told = told
         self._wanted: set[str] = set()
+        self._followed: set[str] = set()
+        """What the connection was told to follow."""
         self._changed = asyncio.Event()
         self.works = False
         """Whether messages can be expected; False as well until the first connection."""
@@ -46,6 +48,8 @@ class News:
         """Hear of what is published on `channel` from soon on."""
         self._wanted.add(channel)
         self._changed.set()
+        if channel in self._followed:  # it was forgotten just now: Redis won't say again that it's followed
+            self._told(channel, b"")
 
     def forget(self, channel: str) -> None:
         """Hear no more of it."""
@@ -80,14 +84,13 @@ class News:
         return kind(**node.connection_kwargs)
 
     async def _follow(self, connection: AbstractConnection) -> None:
-        followed: set[str] = set()
         listening: asyncio.Task[None] | None = None
         try:
             await connection.connect()
             listening = asyncio.create_task(self._listen(connection))
             while not listening.done():
                 self._changed.clear()
-                await _subscribe(connection, followed, self._wanted)
+                await self._subscribe(connection)
                 changed = asyncio.create_task(self._changed.wait())
                 try:
                     await asyncio.wait({listening, changed}, return_when=asyncio.FIRST_COMPLETED)
@@ -95,10 +98,20 @@ class News:
                     changed.cancel()
             await listening
         finally:
+            self._followed.clear()
             if listening is not None:
                 listening.cancel()
             with suppress(RedisError, OSError):
                 await connection.disconnect(nowait=True)
+
+    async def _subscribe(self, connection: AbstractConnection) -> None:
+        """Make the connection follow what is wanted."""
+        new, old = self._wanted - self._followed, self._followed - self._wanted
+        self._followed |= new
+        self._followed -= old
+        for command, channels in (("SUBSCRIBE", new), ("UNSUBSCRIBE", old)):
+            if channels:
+                await connection.send_command(command, *channels, check_health=False)
 
     async def _listen(self, connection: AbstractConnection) -> None:
         while True:
@@ -109,13 +122,3 @@ class News:
             elif kind == b"subscribe":
                 self.works = True
                 self._told(channel.decode(), b"")
-
-
-async def _subscribe(connection: AbstractConnection, followed: set[str], wanted: set[str]) -> None:
-    """Make the connection follow `wanted`; `followed` says what it does, and is kept up to date."""
-    new, old = wanted - followed, followed - wanted
-    followed |= new
-    followed -= old
-    for command, channels in (("SUBSCRIBE", new), ("UNSUBSCRIBE", old)):
-        if channels:
-            await connection.send_command(command, *channels, check_health=False)

@@ -24,6 +24,7 @@ from motet.memory.redis.client import connect, connected
 from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.events import RedisEvents
 from motet.memory.redis.keys import Keys
+from motet.memory.redis.news import News
 
 
 async def test_events_arrive_while_the_run_works(life: Life) -> None:
@@ -190,7 +191,8 @@ async def test_a_writer_in_the_same_process_is_heard_without_redis(
     redis_url: str, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who reads a run that this process begins and writes waits for Redis not once."""
-    monkeypatch.setattr(hub, "_POLL_S", 60)  # a look at what word may have been lost of is a round trip, too
+    monkeypatch.setattr(hub, "_LOOK_S", 60)  # a look at what word may have been lost of is a round trip, too
+    monkeypatch.setattr(hub, "_POLL_S", 0.001)  # no word is missed of what is heard here
     async with tapped(redis_url, tmp_path) as wire, connected(wire.url) as client, connected(redis_url) as redis:
         async with RedisEvents(client, keys) as events:
             stream = await Stream(redis, keys).begin()
@@ -208,6 +210,23 @@ async def test_a_writer_in_the_same_process_is_heard_without_redis(
 
     assert [event.data for event in seen] == [b"1", b"2", b"{}"]
     assert asked == 0
+
+
+async def test_a_channel_that_is_wanted_again_at_once_is_told_of(redis: Redis, keys: Keys) -> None:
+    """Redis says once that a channel is followed; who comes as the last one leaves must learn it, too."""
+    told: list[tuple[str, bytes]] = []
+    channel = keys.news("thread", "run")
+    news = News(redis, lambda *word: told.append(word))
+    following = asyncio.create_task(news.run())
+    try:
+        news.follow(channel)
+        await wait_until(lambda: told == [(channel, b"")], description="it is followed")
+        news.forget(channel)
+        news.follow(channel)
+        await wait_until(lambda: told == [(channel, b"")] * 2, description="it is told again")
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
 
 
 async def test_what_is_heard_twice_or_with_a_hole_is_put_in_order(redis: Redis, keys: Keys) -> None:
