@@ -143,18 +143,18 @@ class Written:
         self._states: list[StateSnapshot] = []
         """An object's id is its own as long as the object is there."""
 
-    def values(self, snapshot: StateSnapshot) -> orjson.Fragment:
+    def values(self, snapshot: StateSnapshot) -> Any:
         """As `values`."""
         self._states.append(snapshot)
         told = {} if snapshot.values is None else snapshot.values
-        if isinstance(told, dict):
-            told = {name: self._channel(value) for name, value in cast("Wire", told).items()}
+        if isinstance(told, dict) and all(type(name) is str and name.isascii() for name in cast("Wire", told)):
+            return {name: self._channel(value) for name, value in cast("Wire", told).items()}
         return orjson.Fragment(to_json(told))
 
     def _channel(self, value: Any) -> Any:
         if isinstance(value, list) and all(issubclass(kind, BaseMessage) for kind in set(map(type, value))):
             return [self._messages.get(id(one)) or self._message(one) for one in cast("list[BaseMessage]", value)]
-        return value
+        return orjson.Fragment(to_json(value))
 
     def _message(self, message: BaseMessage) -> orjson.Fragment:
         written = self._messages[id(message)] = orjson.Fragment(to_json(message))

@@ -50,7 +50,7 @@ _WHOLE, _LIST = b"\0", b"\1"
 
 
 Shared = dict[bytes, list[Any]]
-"""Messages by the leaf that holds them."""
+"""Messages by the leaf or the node that they are in."""
 
 Lists = Growing[Item]
 """What the last lists of messages were made of."""
@@ -158,14 +158,12 @@ class ValueFormat:
         """
         if stored[:1] == _WHOLE:
             return self.load(stored[1:])
-        depth, count, level = stored[1], int.from_bytes(stored[2:10], "big"), digests_in(stored[10:])
-        for _ in range(depth):
-            level = list(chain.from_iterable(digests_in(_node(parts[digest])) for digest in level))
+        depth, count, top = stored[1], int.from_bytes(stored[2:10], "big"), digests_in(stored[10:])
         assert self._plain is not None
-        elements = self._messages(self._plain, parts, level, {} if shared is None else shared)
+        elements = self._messages(self._plain, parts, top, depth, {} if shared is None else shared)
         if elements is not None and len(elements) == count:
             return elements
-        leaves = [self._opened(parts[digest], digest) for digest in level]
+        leaves = [self._opened(parts[digest], digest) for digest in _leaves_below(parts, top, depth)]
         return self._plain.loads_typed(("msgpack", b"".join([_array_of(count), *leaves])))
 
     def bytes_of(self, part: Part) -> bytes:
@@ -188,23 +186,39 @@ class ValueFormat:
         return self._cipher.decrypt(cipher.decode(), sealed)
 
     def _messages(
-        self, plain: JsonPlusSerializer, parts: Mapping[bytes, bytes], order: Sequence[bytes], shared: Shared
+        self, plain: JsonPlusSerializer, parts: Mapping[bytes, bytes], top: Sequence[bytes], depth: int, shared: Shared
     ) -> list[Any] | None:
-        """The elements of those leaves, from those that were read before; None if it isn't a list of messages."""
-        for digest in order:
-            if digest not in shared:
-                found = self._leaf(plain, parts, digest)
-                if found is None:
-                    return None
-                shared[digest] = found
-        if len(set(order)) == len(order):
-            return list(chain.from_iterable(map(shared.__getitem__, order)))
-        elements: list[Any] = []
+        """The elements below `top`, from those that were read before; None if it isn't a list of messages."""
+        elements = self._below(plain, parts, top, depth, shared)
+        if elements is None or len(set(map(id, elements))) == len(elements):
+            return elements
+        elements = []
         once: set[bytes] = set()
-        for digest in order:
+        for digest in _leaves_below(parts, top, depth):
             elements += (self._leaf(plain, parts, digest) or ()) if digest in once else shared[digest]
             once.add(digest)
         return elements
+
+    def _below(
+        self,
+        plain: JsonPlusSerializer,
+        parts: Mapping[bytes, bytes],
+        level: Sequence[bytes],
+        depth: int,
+        shared: Shared,
+    ) -> list[Any] | None:
+        """As `_messages`, where what is there twice may be the same object twice."""
+        for digest in level:
+            if digest not in shared:
+                found = (
+                    self._below(plain, parts, digests_in(_node(parts[digest])), depth - 1, shared)
+                    if depth
+                    else self._leaf(plain, parts, digest)
+                )
+                if found is None:
+                    return None
+                shared[digest] = found
+        return list(chain.from_iterable(map(shared.__getitem__, level)))
 
     def _leaf(self, plain: JsonPlusSerializer, parts: Mapping[bytes, bytes], digest: bytes) -> list[Any] | None:
         """The messages of a leaf, made for whoever asks; None if it holds anything else."""
@@ -261,6 +275,12 @@ def _node(stored: bytes) -> bytes:
     if stored[:1] != NODE:
         raise ValueError("a part that should be a node is none")
     return stored[1:]
+
+
+def _leaves_below(parts: Mapping[bytes, bytes], level: Sequence[bytes], depth: int) -> Sequence[bytes]:
+    for _ in range(depth):
+        level = list(chain.from_iterable(digests_in(_node(parts[digest])) for digest in level))
+    return level
 
 
 def ref(channel: str, version: str | float) -> str:

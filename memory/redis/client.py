@@ -5,22 +5,22 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection, ConnectionPool, SSLConnection, parse_url
+from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.driver_info import DriverInfo
 from redis.exceptions import NoPermissionError, RedisClusterException, RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from motet.errors import InvalidConfig, StoreUnavailable
 from motet.memory.redis import health
-from motet.memory.redis.cluster import Cluster, may_pass, patience
+from motet.memory.redis.cluster import Cluster
 from motet.memory.redis.connections import candid
+from motet.memory.redis.direct import Direct, PatientPool
 from motet.memory.redis.refusals import chain, refusal
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ async def reach(url: str) -> Redis:
         InvalidConfig: `url` can't be read, or has options that a cluster can't have.
         StoreUnavailable: no answer, or a refusal.
     """
-    client = Redis.from_pool(_pool(url))
+    client = Direct.from_pool(_pool(url))
     try:
         with answering(client):
             await client.ping()
@@ -188,33 +188,7 @@ async def _cluster(url: str) -> Redis:
     return client
 
 
-class _PatientPool(ConnectionPool):
-    """Retries connecting and nothing else: the library's own policy would send a command again, too.
-
-    A server that is reading its file accepts connections and refuses commands (LOADING), so a new
-    connection counts as open once it has answered a PING.
-    """
-
-    async def ensure_connection(self, connection: AbstractConnection) -> None:
-        if connection.is_connected:
-            with suppress(RedisConnectionError, RedisTimeoutError, OSError):
-                if not await connection.can_read():
-                    return
-
-        async def close(_: Exception) -> None:
-            await connection.disconnect()
-
-        async def answered() -> None:
-            new = not connection.is_connected
-            await super(_PatientPool, self).ensure_connection(connection)
-            if new:
-                await connection.send_command("PING")
-                await connection.read_response()
-
-        await patience().call_with_retry(answered, close, is_retryable=may_pass)
-
-
-def _pool(url: str) -> _PatientPool:
+def _pool(url: str) -> PatientPool:
     try:
         parts = urlsplit(url)
         # A "/" or "#" left bare in a password ends the host too early: the rest would show up as a path.
@@ -225,7 +199,7 @@ def _pool(url: str) -> _PatientPool:
             {} if parts.scheme == "unix" else {"socket_keepalive": True, "socket_keepalive_options": _keepalive()}
         )
         options = candid({**keepalive, **parse_url(url), **_OURS})
-        pool = _PatientPool(**options, retry=Retry(NoBackoff(), 0))
+        pool = PatientPool(**options, driver_info=DriverInfo(), retry=Retry(NoBackoff(), 0))
         pool.make_connection()  # opens nothing; refuses options that no connection knows
     except (ValueError, TypeError):
         # The parser's own text may quote a piece of the password.

@@ -345,7 +345,10 @@ async def _answers(endpoint: Path) -> bool:
 
 
 def _plain_client(endpoint: Path) -> Redis:
-    return Redis(unix_socket_path=str(endpoint), socket_timeout=2, protocol=2, retry=Retry(NoBackoff(), 0))
+    # Made each second: without `driver_info=None` the library looks up its own version in its files each time.
+    return Redis(
+        unix_socket_path=str(endpoint), socket_timeout=2, protocol=2, retry=Retry(NoBackoff(), 0), driver_info=None
+    )
 
 
 def _open(path: Path) -> int:

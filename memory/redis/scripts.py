@@ -15,6 +15,7 @@ from redis.exceptions import MovedError, NoScriptError
 from motet.errors import StoreUnavailable
 from motet.memory.redis.client import address
 from motet.memory.redis.cluster import Cluster
+from motet.memory.redis.direct import several
 from motet.memory.redis.durability import Durability
 
 Argument = str | int | float | bytes
@@ -77,12 +78,12 @@ class Scripts:
         """
         if isinstance(self._client, Cluster):
             return [await self.run(name, keys=keys, args=args) for name, keys, args in calls]
-        async with self._client.pipeline(transaction=False) as pipe:
-            for name, keys, args in calls:
-                pipe.execute_command("EVALSHA", _digest(name), len(keys), *keys, *args)
-            if self._durability is not None:
-                pipe.execute_command(*self._durability.question())
-            answers: list[Any] = await pipe.execute(raise_on_error=False)
+        commands: list[Sequence[Argument]] = [
+            ("EVALSHA", _digest(name), len(keys), *keys, *args) for name, keys, args in calls
+        ]
+        if self._durability is not None:
+            commands.append(self._durability.question())
+        answers = await several(self._client, commands)
         if self._durability is not None:
             self._check(answers.pop())
         for at, (name, keys, args) in enumerate(calls):
@@ -124,10 +125,7 @@ class Scripts:
     async def _together(self, write: Sequence[Argument], question: Sequence[Argument]) -> list[Any]:
         """Both answers, or errors in their place, of two commands on one connection in one round trip."""
         if not isinstance(self._client, Cluster):
-            async with self._client.pipeline(transaction=False) as pipe:
-                pipe.execute_command(*write)
-                pipe.execute_command(*question)
-                return await pipe.execute(raise_on_error=False)
+            return await several(self._client, [write, question])
         return await self._on_the_keys_node(self._client, write, question)
 
     async def _on_the_keys_node(

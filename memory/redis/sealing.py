@@ -10,6 +10,9 @@ from motet.memory.serde import AesCipher
 _WORTH_IT = 256
 """Bytes; what is smaller isn't compressed: that took longer than it saved."""
 
+_SHORT = 16_384
+"""Bytes; for what is shorter, zlib's 256 KB of memory take longer to get than its work."""
+
 _PLAIN, _SMALLER = b"=", b"z"
 
 
@@ -22,7 +25,7 @@ class Sealing:
 
     def closed(self, data: bytes) -> bytes:
         """As it is kept. Level 1: higher ones take twice as long and save a twentieth."""
-        smaller = _SMALLER + zlib.compress(data, 1) if len(data) >= _WORTH_IT else b""
+        smaller = _SMALLER + _compressed(data) if len(data) >= _WORTH_IT else b""
         kept = smaller if 0 < len(smaller) <= len(data) else _PLAIN + data
         if self._cipher is None:
             return kept
@@ -40,3 +43,10 @@ class Sealing:
             return zlib.decompress(kept[1:]) if kept.startswith(_SMALLER) else kept[1:]
         except (zlib.error, ValueError) as error:
             raise DataDamaged(where, str(error)) from error
+
+
+def _compressed(data: bytes) -> bytes:
+    if len(data) > _SHORT:
+        return zlib.compress(data, 1)
+    compressor = zlib.compressobj(1, wbits=13, memLevel=6)
+    return compressor.compress(data) + compressor.flush()

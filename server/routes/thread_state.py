@@ -55,31 +55,31 @@ class History(HistorySearch):
 
 
 @router.get("/state")
-async def newest(thread_id: UUID, services: Wired, asked: Annotated[StateQuery, Query()]) -> wire.Wire:
+async def newest(thread_id: UUID, services: Wired, asked: Annotated[StateQuery, Query()]) -> Response:
     """The thread's newest state, with the tasks and questions that wait."""
     thread = await services.threads.get(str(thread_id))
     found = await thread_state.snapshot(services, thread, subgraphs=asked.subgraphs)
-    return wire.selected(_state(found, thread, services), asked.select)
+    return _state(found, thread, services, asked.select)
 
 
 @router.get("/state/{checkpoint_id}")
 async def at_id(
     thread_id: UUID, checkpoint_id: CheckpointId, services: Wired, asked: Annotated[StateQuery, Query()]
-) -> wire.Wire:
+) -> Response:
     """The thread's state at a checkpoint of the root graph."""
     thread = await services.threads.get(str(thread_id))
     at = CheckpointRef(checkpoint_id=checkpoint_id)
     found = await thread_state.snapshot(services, thread, at, subgraphs=asked.subgraphs)
-    return wire.selected(_state(found, thread, services), asked.select)
+    return _state(found, thread, services, asked.select)
 
 
 @router.post("/state/checkpoint")
-async def at(thread_id: UUID, body: StateAt, services: Wired) -> wire.Wire:
+async def at(thread_id: UUID, body: StateAt, services: Wired) -> Response:
     """The thread's state at a checkpoint of any of its graphs."""
     thread = await services.threads.get(str(thread_id))
     place = meant(thread.thread_id, body.checkpoint)
     found = await thread_state.snapshot(services, thread, place, subgraphs=body.subgraphs)
-    return wire.selected(_state(found, thread, services), body.select)
+    return _state(found, thread, services, body.select)
 
 
 @router.post("/state")
@@ -106,13 +106,20 @@ async def search(thread_id: UUID, body: History, services: Wired) -> Response:
     return _states(found, thread, services, body.select)
 
 
+def _state(found: StateSnapshot, thread: Thread, services: Services, select: Select) -> Response:
+    return _written(_shapes([found], thread, services, select)[0])
+
+
 def _states(found: Sequence[StateSnapshot], thread: Thread, services: Services, select: Select) -> Response:
+    return _written(_shapes(found, thread, services, select))
+
+
+def _shapes(found: Sequence[StateSnapshot], thread: Thread, services: Services, select: Select) -> Sequence[wire.Wire]:
     """Whole states may be long, and there are many: their values are written once, by nothing but `orjson`."""
     whole = None if select else wire.Written().values
     shape = services.settings.approval_shape
-    states = [wire.selected(wire.state(one, thread.thread_id, shape, told=whole), select) for one in found]
-    return Response(orjson.dumps(states, option=orjson.OPT_NON_STR_KEYS), media_type="application/json")
+    return [wire.selected(wire.state(one, thread.thread_id, shape, told=whole), select) for one in found]
 
 
-def _state(found: StateSnapshot, thread: Thread, services: Services) -> wire.Wire:
-    return wire.state(found, thread.thread_id, services.settings.approval_shape)
+def _written(shapes: wire.Wire | Sequence[wire.Wire]) -> Response:
+    return Response(orjson.dumps(shapes, option=orjson.OPT_NON_STR_KEYS), media_type="application/json")
