@@ -77,6 +77,9 @@ class Approving(GraphCallbackHandler):
     It never fails a run: what it can't tell stays empty.
     """
 
+    run_inline = True
+    """It is quick, and LangChain would send each event of each node through a thread."""
+
     def __init__(self, approvals: Approvals, claimed: Claimed, *, deadline_s: float | None) -> None:
         """Watch the attempt at `claimed`; questions that say nothing of it wait for `deadline_s`, None for ever."""
         self._approvals = approvals
@@ -127,9 +130,9 @@ class Approving(GraphCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """Remember where a node works: LangGraph tells nobody where an interrupt came from."""
-        place = place_of(metadata)
-        if place.node and kwargs.get("name") == place.node:
-            self._nodes[run_id] = place.namespace
+        node = (metadata or {}).get("langgraph_node")
+        if node and kwargs.get("name") == node:
+            self._nodes[run_id] = place_of(metadata).namespace
 
     @override
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from redis.asyncio import Redis
 from tests.memory.savers import commands_of
 from tests.support import wait_until
+from typing_extensions import override
 
 from motet.graphs.runtime import snapshot_of
 from motet.memory.ports import Run, RunRequest
@@ -285,6 +287,29 @@ async def test_a_breakpoint_ends_a_run_as_interrupted(opening: Opening) -> None:
         rest = await submit(services, "stops", thread_id, input=None)
         assert (await ended(services, rest)).status == "success"
         assert (await state(services, rest))["log"] == ["step 1", "step 2"]
+
+
+class Watched(ThreadPoolExecutor):
+    """Threads that remember what they were asked to do."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.asked: list[object] = []
+
+    @override
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.asked.append(fn)
+        return super().submit(fn, *args, **kwargs)
+
+
+async def test_a_run_of_async_nodes_needs_no_thread(opening: Opening) -> None:
+    """What watches a run is told on the loop: by a thread, each event of each node costs more than the node's own."""
+    async with opening() as services, working(services, 1):
+        threads = Watched()
+        asyncio.get_running_loop().set_default_executor(threads)
+        run = await submit(services, "one")
+        assert (await ended(services, run)).status == "success"
+        assert threads.asked == []
 
 
 async def test_a_stateless_run_costs_seven_round_trips(
