@@ -117,7 +117,9 @@ def _searched(_rules: tuple[tuple[str, str], ...]) -> Searched:
     return Searched()
 
 
+@cache
 def _rule(kind: str, strategy: str) -> PIIMiddleware[Any, Any]:
+    """Each is made once: it keeps nothing of what it looked through."""
     return PIIMiddleware(kind, strategy=cast("Any", strategy))
 
 

@@ -168,8 +168,11 @@ async def snapshot_of(graph: Graph, thread_id: str, *, subgraphs: bool = False) 
 
 async def _start(graph: Graph, plan: RunPlan) -> tuple[Any, RunnableConfig]:
     """Input and configuration to start with; after a lost worker, what was given may be in the checkpoints already."""
-    config, chosen = plan.config(), plan.config()
-    chosen["configurable"] = {**chosen.get("configurable", {}), **(plan.checkpoint or {})}
+    config = plan.config()
+    chosen: RunnableConfig = {
+        **config,
+        "configurable": {**config.get("configurable", {}), **(plan.checkpoint or {})},
+    }
     again = plan.attempt > 1 or bool(plan.retry_of)
     begun = again and await _has_begun(graph, plan)
     if _only_ends(plan.input):

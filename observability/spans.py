@@ -64,12 +64,25 @@ class NodeWatch(BaseCallbackHandler):
 
     def __init__(self, tracer: trace.Tracer, listener: TokenListener) -> None:
         self._tracer = tracer
+        self._silent = isinstance(tracer, trace.NoOpTracer)
         self._listener = listener
         self._nodes: dict[UUID, _OpenNode] = {}
         self._open: dict[str, UUID] = {}
         self._failed = Counter[str]()
         """How often the node of a namespace failed: it is tried again where its graph says so."""
         self._outside = otel_context.get_current()
+
+    @property
+    @override
+    def ignore_chain(self) -> bool:
+        """Where no span is made, nodes needn't be told of."""
+        return self._silent
+
+    @property
+    @override
+    def ignore_agent(self) -> bool:
+        """Nor tools."""
+        return self._silent
 
     @override
     def on_chain_start(

@@ -8,7 +8,6 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import asdict
 from typing import Any, cast
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -40,7 +39,7 @@ from motet.server.event_writer import EventWriter
 from motet.server.forked import around
 from motet.server.lineage import came_from
 from motet.server.recorded_meanwhile import RecordedMeanwhile
-from motet.server.recording import note_start, recorder_of
+from motet.server.recording import limits_told, note_start, recorder_of
 from motet.server.services import Services
 from motet.tools.budget import Budget
 from motet.tools.ledger import Ledger
@@ -82,8 +81,8 @@ class Attempt:
         self._watch = CallWatch(services.telemetry.models, services.prices, claimed.request.graph_id)
         deadline_s = services.settings.approval_deadline_seconds
         self._approving = Approving(services.desk.approvals, claimed, deadline_s=deadline_s)
-        self._told = asyncio.Event()
-        """Set when the graph must be left before its end."""
+        self._told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the graph must be left before its end."""
         self._cancelled: CancelAction | None = None
         self._lost = False
         self._late: MotetError | None = None
@@ -102,12 +101,12 @@ class Attempt:
     def cancel(self, action: CancelAction) -> None:
         """End the run as soon as the graph lets go."""
         self._cancelled = action
-        self._told.set()
+        self._leave()
 
     def lose(self) -> None:
         """Stop, and write nothing more."""
         self._lost = True
-        self._told.set()
+        self._leave()
 
     def drain(self) -> None:
         """Stop at the next superstep and give the run back."""
@@ -163,8 +162,7 @@ class Attempt:
         """
         deadline, pause_s = time.monotonic() + self._services.settings.lease_seconds, _PAUSE_S
         while self.claim.attempt < _MOST_GIVEN_BACK and not self._lost and time.monotonic() < deadline:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._told.wait(), pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            await asyncio.wait([self._told], timeout=pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             try:
                 await self._services.runs.release(self.claim, self.spent())
@@ -180,11 +178,9 @@ class Attempt:
         streaming = asyncio.create_task(self._stream(events))
         # Where the run is ended otherwise, nobody asks what the graph raised.
         streaming.add_done_callback(lambda task: task.cancelled() or task.exception())
-        told = asyncio.create_task(self._told.wait())
         try:
-            await asyncio.wait([streaming, told], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([streaming, self._told], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            told.cancel()
             if not streaming.done():
                 await _let_go(streaming)
         if self._lost:
@@ -203,7 +199,7 @@ class Attempt:
             return
         told = ending.error
         failure = Failure(kind=str(told["error"]), message=str(told["message"])) if told else None
-        self._recorder.run_finished(span.outcome, error=failure, limits=asdict(services.limits))
+        self._recorder.run_finished(span.outcome, error=failure, limits=limits_told(services.limits))
         await self._recorder.flush(services.trajectories)
         began_ns = time.time_ns()
         await services.runs.finish(claim, ending, rest)
@@ -255,7 +251,8 @@ class Attempt:
                 late.cancel()
             # LangGraph leaves calls running beside one that stopped; what they did must be recorded under this claim.
             with suppress(TimeoutError):
-                await asyncio.wait_for(ledger.at_rest(), _AT_REST_S)
+                async with asyncio.timeout(_AT_REST_S):
+                    await ledger.at_rest()
 
     async def _left(self, graph: Graph, plan: RunPlan, *, asked: bool) -> Ending:
         """What a graph that came to its end leaves; `asked`: it may have asked a person."""
@@ -293,7 +290,11 @@ class Attempt:
     def _overdue(self, plan: RunPlan) -> None:
         """The graph was told that its time is over, and doesn't listen."""
         self._late = plan.overdue()
-        self._told.set()
+        self._leave()
+
+    def _leave(self) -> None:
+        if not self._told.done():
+            self._told.set_result(None)
 
     def _plan(self) -> RunPlan:
         services = self._services

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib import metadata
 from typing import Any
 
@@ -14,6 +15,7 @@ from motet.memory.ports import Claimed
 from motet.observability.trajectory.contents import Contents
 from motet.observability.trajectory.record import Recorder
 from motet.server.services import Services
+from motet.tools.budget import Limits
 
 
 def recorder_of(services: Services, claimed: Claimed) -> Recorder:
@@ -73,6 +75,12 @@ def versions() -> Mapping[str, str]:
     """What a run's outcome may hang on."""
     packages = {name: metadata.version(name) for name in ("langgraph", "langchain-core")}
     return {**packages, "motet": motet.__version__, "python": platform.python_version()}
+
+
+@functools.cache
+def limits_told(limits: Limits) -> Mapping[str, Any]:
+    """A run's budget as its record tells it."""
+    return asdict(limits)
 
 
 def _answer(one: Decided) -> Mapping[str, Any]:

@@ -90,7 +90,6 @@ class Contents:
         self._new: dict[Ref, bytes] = {}
         self._known = KnownMessages() if known is None else known
         self._params = Remembered[tuple[Ref, str]](limit=1_000_000)
-        self._shown = Remembered[Any](limit=1_000_000)
         self.new_bytes = 0
         """Of what wasn't taken yet."""
         self.serialised = 0
@@ -118,10 +117,13 @@ class Contents:
     def put_messages(self, messages: Sequence[BaseMessage], place: Hashable = None) -> Sequence[KeptMessage]:
         """Keep messages; one that holds, to the bit, what one before it held costs 2 µs, also in another run."""
         with self._lock:
-            found = self._known.all_of(messages, self._written, place)
-            if self._put.issuperset([one.ref for one in found]):
+            found, put = self._known.all_of(messages, self._written, place), self._put
+            if put.issuperset([one.ref for one in found]):
                 return found
-            return [self._taken_over(one, message) for one, message in zip(found, messages, strict=True)]
+            return [
+                one if one.ref in put else self._taken_over(one, message)
+                for one, message in zip(found, messages, strict=True)
+            ]
 
     def put_pieces(self, pieces: Sequence[AIMessageChunk], *, secret: bool) -> Ref:
         """Keep the pieces of a stream as one content.
@@ -174,17 +176,13 @@ class Contents:
                 return {"$lost": "too large"}
 
     def shown_again(self, value: Mapping[str, Any]) -> Any:
-        """`shown` of what is mostly the same: it is recognised."""
+        """`shown` of what is mostly the same, also in other runs: it is recognised."""
         try:
             held = marshal.dumps(dict(value), 2)
         except ValueError:
             return self.shown(dict(value))
         with self._lock:
-            found = self._shown.find(held)
-            if found is None:
-                found = self.shown(dict(value))
-                self._shown.note(held, found, len(held))
-            return found
+            return self._known.shown(held, lambda: self.shown(dict(value)))
 
     def take(self) -> dict[Ref, bytes]:
         """The contents put since the last time, each once in this object's life."""
@@ -253,10 +251,8 @@ class Contents:
         return ref
 
     def _taken_over(self, one: KeptMessage, message: BaseMessage) -> KeptMessage:
-        """A message that was put in another run, or just now, in this one."""
+        """A message that was put in another run only."""
         put = self._put
-        if one.ref in put:
-            return one
         if not one.data:
             one = self._written(message, None)
         if one.ref not in put:

@@ -155,6 +155,8 @@ class Recorder:
             return None if value is None else self.contents.put(value)
 
         def make() -> Record:
+            mappings = {name: value for name, value in told.items() if isinstance(value, dict)}
+            others = {name: value for name, value in told.items() if name not in mappings}
             return RunStarted(
                 **self._header(),
                 graph_id=graph_id,
@@ -162,7 +164,8 @@ class Recorder:
                 input=put(input),
                 command=put(command),
                 context=put(context),
-                **self.contents.shown(told),
+                **{name: self.contents.shown_again(value) for name, value in mappings.items()},
+                **self.contents.shown(others),
             )
 
         self._keep(make)

@@ -56,7 +56,7 @@ class RecordingSaver(BaseCheckpointSaver[Any]):
     """
 
     def __init__(self, inner: BaseCheckpointSaver[Any], recorder: Recorder, sink: TrajectorySink | None = None) -> None:
-        super().__init__(serde=inner.serde)
+        self.serde = inner.serde  # LangGraph's own `__init__` would do just this, and look for its methods before
         self.inner = inner
         self._recorder = recorder
         self._sink = sink

@@ -91,6 +91,19 @@ def test_what_was_redacted_before_is_outdated_by_another_secret() -> None:
     assert restore(told[1][1][0], told[1][2], SERDE)[-1].content == f"it is {REDACTED}"
 
 
+def test_what_was_shown_is_outdated_by_another_secret() -> None:
+    """The same settings are looked through once for all runs, and again once the process knows other secrets."""
+    known, settings = KnownMessages(), {"stop": [SECRET], "n": 1}
+
+    told = [Contents(SERDE, known=known).shown_again(settings) for _ in range(2)]
+    undo = know([SECRET])
+    told.append(Contents(SERDE, known=known).shown_again(settings))
+    undo()
+
+    assert told[0] is told[1]
+    assert [one["stop"] for one in told] == [[SECRET], [SECRET], [REDACTED]]
+
+
 def test_known_messages_are_bounded() -> None:
     """The newest of them, up to a number of bytes, whether they came alone or in lists."""
     known = KnownMessages(limit=100_000)

@@ -186,12 +186,12 @@ def current_place() -> Place:
     return place_of((var_child_runnable_config.get() or {}).get("metadata"))
 
 
-def place_of(metadata: Mapping[str, Any] | None) -> Place:
-    """The place that LangGraph's `metadata` of a run names."""
+def place_of(metadata: Mapping[str, Any] | None, *, node: str | None = None) -> Place:
+    """The place that LangGraph's `metadata` of a run names; `node` for the node that it doesn't name yet."""
     known = metadata or {}
     return Place(
         namespace=str(known.get("langgraph_checkpoint_ns", "")),
-        node=str(known.get("langgraph_node", "")),
+        node=str(known.get("langgraph_node", "")) if node is None else node,
         step=int(known.get("langgraph_step", -1)),
         agent=str(known.get("lc_agent_name", "")),
     )

@@ -63,7 +63,7 @@ def around_match_cached_writes(original: Callable[[Any], Sequence[Any]]) -> Call
 def _node_call(task: Any, *, synchronous: bool = False, cached: bool = False) -> NodeCall:
     return NodeCall(
         name=task.name,
-        place=replace(place_of(task.config.get("metadata")), node=task.name),
+        place=place_of(task.config.get("metadata"), node=task.name),
         path=tuple(task.path),
         triggers=tuple(task.triggers),
         task=task,
