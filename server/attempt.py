@@ -8,25 +8,21 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing, suppress
-from typing import Any, cast
+from typing import Any
 
-from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.errors import GraphDrained, NodeTimeoutError
 from langgraph.runtime import RunControl
-from langgraph.types import Command
 
 from motet.calls import intercepted
 from motet.errors import GraphExited, MotetError, RunTimeout, StaleClaim, StoreUnavailable
 from motet.graphs import ambiguous
 from motet.graphs.events import Event, Part
 from motet.graphs.guardrails import Guard
-from motet.graphs.outgoing import Outgoing
 from motet.graphs.registry import Graph
 from motet.graphs.runtime import RunPlan, snapshot_of, stopped_early, stream, waiting_in
-from motet.graphs.shapes import Shown
 from motet.memory.asking import approval_id
 from motet.memory.ports import CancelAction, Claim, Claimed, Ending, Json, TerminalStatus
-from motet.observability import langsmith, names
+from motet.observability import names
 from motet.observability.call_watch import CallWatch
 from motet.observability.masking import SecretMask
 from motet.observability.spans import NodeWatch, RunSpan, run_span
@@ -38,6 +34,7 @@ from motet.server.contained import contained
 from motet.server.event_writer import EventWriter
 from motet.server.forked import around
 from motet.server.lineage import came_from
+from motet.server.planned import plan_of
 from motet.server.recorded_meanwhile import RecordedMeanwhile
 from motet.server.recording import limits_told, note_start, recorder_of
 from motet.server.services import Services
@@ -132,11 +129,9 @@ class Attempt:
                 goes_on_from=await came_from(self._services, self._claimed),
             ) as span:
                 note_start(self._recorder, self._claimed, span=span.traceparent)
-                flush_s = self._services.settings.coalesce_ms / 1000
-                runs, modes = self._services.runs, request.payload["modes"] or ()
                 async with (
                     RecordedMeanwhile(self._recorder, self._services.trajectories),
-                    EventWriter(runs, claim, modes=modes, flush_s=flush_s, published=span.published) as events,
+                    self._writer(span) as events,
                 ):
                     ending = await self._ending(events)
                     rest = () if ending is None else await events.drained()
@@ -296,6 +291,17 @@ class Attempt:
         if not self._told.done():
             self._told.set_result(None)
 
+    def _writer(self, span: RunSpan) -> EventWriter:
+        payload = self._claimed.request.payload
+        return EventWriter(
+            self._services.runs,
+            self.claim,
+            modes=payload["modes"] or (),
+            flush_s=self._services.settings.coalesce_ms / 1000,
+            waited=bool(payload.get("waited")),
+            published=span.published,
+        )
+
     def _plan(self) -> RunPlan:
         services = self._services
         return plan_of(
@@ -307,61 +313,6 @@ class Attempt:
             timeout_s=services.settings.run_timeout_seconds,
             control=self._control,
         )
-
-
-def plan_of(
-    claimed: Claimed,
-    seconds: float,
-    callbacks: Sequence[BaseCallbackHandler],
-    *,
-    outgoing: Outgoing | None = None,
-    asks_as: Shown = "raw",
-    timeout_s: float | None = None,
-    control: RunControl | None = None,
-) -> RunPlan:
-    """What LangGraph is asked to do for a claimed run."""
-    request, payload = claimed.request, claimed.request.payload
-    config: dict[str, Any] = payload.get("config") or {}
-    identity = langsmith.run_metadata(
-        thread_id=request.thread_id,
-        run_id=request.run_id,
-        assistant_id=request.assistant_id,
-        graph_id=request.graph_id,
-    )
-    return RunPlan(
-        run_id=request.run_id,
-        thread_id=request.thread_id,
-        attempt=claimed.claim.attempt,
-        input=_graph_input(payload),
-        modes=tuple(payload["modes"]),
-        subgraphs=bool(payload.get("stream_subgraphs")),
-        seconds=seconds,
-        spent_s=float(claimed.spent.get("seconds", 0.0)),
-        context=payload.get("context"),
-        configurable={**(config.get("configurable") or {}), **identity},
-        metadata={**(config.get("metadata") or {}), **request.metadata, **identity},
-        name=request.graph_id,
-        tags=tuple(config.get("tags") or ()),
-        recursion_limit=config.get("recursion_limit"),
-        callbacks=callbacks,
-        outgoing=outgoing,
-        asks_as=asks_as,
-        timeout_s=timeout_s,
-        retry_of=request.retry_of,
-        feedback=payload.get("feedback") or {},
-        checkpoint=payload.get("checkpoint"),
-        interrupt_before=payload.get("interrupt_before") or (),
-        interrupt_after=payload.get("interrupt_after") or (),
-        left=next((one.reason for one in request.decided if one.state == "withdrawn"), "the turn was ended"),
-        control=control,
-    )
-
-
-def _graph_input(payload: Any) -> Any:
-    command = cast("dict[str, Any] | None", payload.get("command"))
-    if command is None:
-        return payload.get("input")
-    return Command(resume=command.get("resume"), update=command.get("update"), goto=command.get("goto") or ())
 
 
 async def _told(graph: Graph, plan: RunPlan, events: EventWriter) -> bool:

@@ -51,6 +51,7 @@ class EventWriter:
         *,
         modes: Collection[Mode] = ("messages",),
         flush_s: float = FLUSH_S,
+        waited: bool = False,
         published: Published | None = None,
     ) -> None:
         """Write for `claim`.
@@ -60,11 +61,13 @@ class EventWriter:
             claim: on whose behalf.
             modes: what was asked for: `messages` writes deltas, `messages/partial` messages as they stand.
             flush_s: length of a window in seconds; 0 writes whenever the last write is done.
+            waited: nobody asked for more than the run's end, so the first events wait for a window's end, too.
             published: told of each write that Redis confirmed.
         """
         self._runs = runs
         self._claim = claim
         self._flush_s = flush_s
+        self._waited = waited
         self._published = published
         self._deltas = Deltas()
         self._tells_deltas = "messages" in modes
@@ -103,8 +106,9 @@ class EventWriter:
         self._count += 1
         self._bytes += self._taken(event)
         if self._flushing is None:
-            self._only_begun = isinstance(event, RunStarted)
-            self._flushing = asyncio.create_task(self._flush(_FIRST_S if self._only_begun else 0))
+            self._only_begun = isinstance(event, RunStarted) and not self._waited
+            pause_s = _FIRST_S if self._only_begun else self._flush_s if self._waited else 0
+            self._flushing = asyncio.create_task(self._flush(pause_s))
         elif self._only_begun:
             self._only_begun = False
             self._hurry.set()

@@ -25,11 +25,14 @@ from motet.server.run_body import RunBody, RunConfig, RunCreate, StatelessRunCre
 from motet.server.services import Services
 
 
-async def accept(thread_id: str, body: RunCreate, services: Services, who: Who, *, base_url: str = "") -> Run:
+async def accept(
+    thread_id: str, body: RunCreate, services: Services, who: Who, *, base_url: str = "", waited: bool = False
+) -> Run:
     """Check everything, then record the run; what is refused leaves no trace. Two round trips, three for an answer.
 
     `who` decides, where the run answers a question. The same answer by the same person again records nothing, and gives
-    the run that carries the decision. `base_url` is where the client reached this server, for links.
+    the run that carries the decision. `base_url` is where the client reached this server, for links. `waited`: the
+    client is told of the end only, so no event is worth a round trip of its own.
 
     Raises:
         InvalidInput, NotFound, ThreadBusy, ThreadWaits, NoWaitingInterrupt, AlreadyDecided, ArgumentsChanged.
@@ -55,7 +58,7 @@ async def accept(thread_id: str, body: RunCreate, services: Services, who: Who, 
             thread_id=thread_id,
             assistant_id=assistant.assistant_id,
             graph_id=assistant.graph_id,
-            payload=payload_of(body, thread, answers, at),
+            payload=payload_of(body, thread, answers, at) | {"waited": waited},
             metadata=body.metadata or {},
             # Behind the run that tells the agent: in its place, it would bring the question back.
             multitask="enqueue" if gives_way else body.multitask_strategy,
@@ -75,22 +78,24 @@ async def accept(thread_id: str, body: RunCreate, services: Services, who: Who, 
 
 
 async def accept_stateless(
-    bodies: Sequence[StatelessRunCreate], services: Services, *, base_url: str = ""
+    bodies: Sequence[StatelessRunCreate], services: Services, *, base_url: str = "", waited: bool = False
 ) -> list[Run]:
     """Check all, then record each with a thread of its own, whose id is the run's. One round trip each.
+
+    `base_url` and `waited` as for `accept`.
 
     Raises:
         InvalidInput: nothing was recorded.
         ThreadNeeded: one answers a question; nothing was recorded.
     """
-    alone = [_alone(body, services) for body in bodies]
+    alone = [_alone(body, services, waited=waited) for body in bodies]
     requests = [
         await with_links(services, one, body.feedback_keys, base_url) for one, body in zip(alone, bodies, strict=True)
     ]
     return [await services.pool.create(request, new_thread={}) for request in requests]
 
 
-def _alone(body: StatelessRunCreate, services: Services) -> RunRequest:
+def _alone(body: StatelessRunCreate, services: Services, *, waited: bool) -> RunRequest:
     if body.command is not None and body.command.resume is not None:
         raise ThreadNeeded
     assistant = checked(body, services.graphs)
@@ -103,7 +108,7 @@ def _alone(body: StatelessRunCreate, services: Services) -> RunRequest:
         thread_id=run_id,
         assistant_id=assistant.assistant_id,
         graph_id=assistant.graph_id,
-        payload={**payload, "modes": list(modes)},
+        payload={**payload, "modes": list(modes), "waited": waited},
         metadata=body.metadata or {},
         traceparent=current_traceparent(),
         temporary=body.on_completion == "delete",

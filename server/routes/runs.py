@@ -45,7 +45,7 @@ async def create_and_wait(
     thread_id: UUID, body: RunCreate, services: Wired, actor: Actor, base_url: BaseUrl
 ) -> Response:
     """Accept a run and answer with the thread's values at its end."""
-    run = await accept(str(thread_id), body, services, actor, base_url=base_url)
+    run = await accept(str(thread_id), body, services, actor, base_url=base_url, waited=True)
     return await awaited(services, run, cancels=body.on_disconnect == "cancel", who=actor)
 
 

@@ -41,7 +41,7 @@ async def create_and_stream(body: StatelessRunCreate, services: Wired, base_url:
 @router.post("/wait")
 async def create_and_wait(body: StatelessRunCreate, services: Wired, base_url: BaseUrl) -> Response:
     """Accept a run and answer with its last values."""
-    [run] = await accept_stateless([body], services, base_url=base_url)
+    [run] = await accept_stateless([body], services, base_url=base_url, waited=True)
     return await awaited(services, run, cancels=body.on_disconnect == "cancel")
 
 

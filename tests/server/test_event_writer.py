@@ -107,6 +107,20 @@ async def test_the_graphs_first_event_takes_the_runs_along(runs: SlowRuns, claim
     assert [len(batch) for batch in runs.batches] == [2, 1]
 
 
+async def test_where_the_end_is_waited_for_the_first_event_waits_too(runs: SlowRuns, claim: Claim) -> None:
+    """Nobody asked for more than the end: what comes before the first window is over goes with that."""
+    async with EventWriter(runs, claim, flush_s=60, waited=True) as events:
+        events.add(BEGUN)
+        events.add(told(1))
+        left = await events.drained()
+    async with EventWriter(runs, claim, flush_s=0.01, waited=True) as events:
+        events.add(told(2))
+        await wait_until(lambda: len(runs.batches) == 1, description="the window is over")
+
+    assert [data for _, data in left][1:] == [b"1"]
+    assert runs.batches == [["2"]]
+
+
 async def test_tokens_of_a_window_are_one_event(runs: SlowRuns, claim: Claim) -> None:
     """A message's deltas become one event between two others, and the order stays."""
     async with EventWriter(runs, claim, flush_s=1) as events:

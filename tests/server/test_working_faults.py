@@ -28,9 +28,10 @@ from motet.memory.redis.keys import Keys
 from motet.memory.redis.runs import RedisRuns
 from motet.memory.redis.scripts import Scripts
 from motet.memory.redis.threads import RedisThreads
-from motet.server.attempt import Attempt, plan_of
+from motet.server.attempt import Attempt
 from motet.server.attending import attending
 from motet.server.beating import Beats
+from motet.server.planned import plan_of
 from motet.server.pool import Pool, Underway
 from motet.server.services import Services, opened
 from motet.server.settings import Settings
