@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 FANOUT = 16
 """Digests a node holds."""
@@ -40,8 +40,14 @@ def item_of(data: bytes, key: bytes) -> Item:
     return part_of(LEAF, data, key) if len(data) >= LEAF_BYTES else data
 
 
-def leaves(items: Sequence[Item], key: bytes) -> Iterator[Part]:
+def leaves(items: Sequence[Item], key: bytes) -> list[Part]:
     """Consecutive elements, of together at least `LEAF_BYTES` but for the last."""
+    if set(map(type, items)) == {Part}:
+        return cast("list[Part]", list(items))
+    return list(_gathered(items, key))
+
+
+def _gathered(items: Sequence[Item], key: bytes) -> Iterator[Part]:
     gathered: list[bytes] = []
     size = 0
     for item in items:

@@ -114,11 +114,10 @@ class ValueFormat:
                 raise _refused(channel, error) from error
             size = len(stored)
             values[ref(channel, checkpoint["channel_versions"][channel])] = stored
-            for part in made_of:
-                digests.append(part.digest)
-                if part.digest not in known:
-                    parts[part.digest] = self.bytes_of(part)
-                    size += len(part.content)
+            for part in [part for part in made_of if part.digest not in known]:
+                parts[part.digest] = self.bytes_of(part)
+                size += len(part.content)
+            digests += [part.digest for part in made_of]
             sizes.append((channel, size))
         return Content(values, parts, digests, sizes)
 
@@ -252,7 +251,7 @@ class ValueFormat:
         return item
 
     def _tree(self, items: Sequence[Item]) -> tuple[bytes, Sequence[Part]]:
-        depth, top, parts = tree(list(leaves(items, self._key)), self._key)
+        depth, top, parts = tree(leaves(items, self._key), self._key)
         digests = b"".join(part.digest for part in top)
         return b"%b%c%b%b" % (_LIST, depth, len(items).to_bytes(8, "big"), digests), parts
 
