@@ -16,10 +16,13 @@ from tests.support import free_port
 from motet.memory.redis.client import connected
 from motet.memory.redis.embedded import EmbeddedRedis
 
+WIDE = {"COLUMNS": "200"}
+"""No line of its table is folded."""
+
 
 async def doctor(data_dir: Path, *arguments: str, **settings: str) -> tuple[int, str]:
     """Exit code and output, errors included, under these settings and none of the environment's."""
-    env = environment(data_dir, {"COLUMNS": "200"} | settings)
+    env = environment(data_dir, WIDE | settings)
     code, said, complained = await without_terminal("doctor", *arguments, env=env)
     return code, said + complained
 
@@ -31,7 +34,7 @@ async def told(data_dir: Path, **settings: str) -> tuple[int, list[Mapping[str, 
 
 async def test_a_fresh_machine_is_well(tmp_path: Path) -> None:
     """Without any setting: our own server, every check passed, exit code 0, nothing left running."""
-    code, out, _ = await without_terminal("doctor", env=environment(tmp_path / "data"), fresh=True)
+    code, out, _ = await without_terminal("doctor", env=environment(tmp_path / "data", WIDE), fresh=True)
 
     assert code == 0
     assert "All is well." in out
