@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, cast
+from uuid import uuid4
 
 import orjson
 from redis.asyncio import Redis
@@ -38,10 +39,17 @@ class RedisDocuments:
     @asynccontextmanager
     async def writing(self, corpus: str, waits: Callable[[], None]) -> AsyncGenerator[None]:
         lock = _Lock(self._client, self._keys.indexing(corpus), timeout=_LEASE_S, thread_local=False)
-        with answering(self._client):
-            if not await lock.acquire(blocking=False):
-                waits()
-                await lock.acquire()
+        lock.local.token = uuid4().hex.encode()
+        try:
+            with answering(self._client):
+                if not await lock.acquire(blocking=False, token=lock.local.token):
+                    waits()
+                    await lock.acquire(token=lock.local.token)
+        except BaseException:
+            # Cut off on the way, it may have been given all the same.
+            with suppress(LockError, StoreUnavailable), answering(self._client):
+                await lock.release()
+            raise
         renewing = asyncio.create_task(_renew(self._client, lock))
         try:
             yield

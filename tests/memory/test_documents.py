@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tests.engines import restricted_user
 
 from motet.memory.corpus import Corpus
 from motet.memory.document_index import IndexedFile, IndexedText, Passage
-from motet.memory.redis.client import connect
+from motet.memory.redis.client import connect, connected
 from motet.memory.redis.documents import RedisDocuments
 from motet.memory.redis.keys import Keys
 from motet.memory.search import Ranking, Vocabulary, stacked, unit, words
@@ -95,6 +96,29 @@ async def test_the_lock_of_a_lost_writer_expires(redis: Redis, keys: Keys, index
         second = asyncio.ensure_future(_hold(index, waited))
         await redis.delete(keys.indexing(CORPUS))  # as if the lease had run out
         await second
+    assert await redis.exists(keys.indexing(CORPUS)) == 0
+
+
+async def test_a_writer_that_is_cut_off_as_it_gets_the_lock_leaves_it_free(
+    redis: Redis, redis_url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock may have been given though nobody heard of it: nobody waits for its lease to run out."""
+    given = asyncio.Event()
+    async with connected(redis_url) as client:
+        ask = client.execute_command
+
+        async def deaf(*command: Any, **options: Any) -> Any:
+            said = await ask(*command, **options)
+            if command[0] == "SET":
+                given.set()
+                await asyncio.Event().wait()
+            return said
+
+        monkeypatch.setattr(client, "execute_command", deaf)
+        writing = asyncio.create_task(_hold(RedisDocuments(client, keys), []))
+        await given.wait()
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
     assert await redis.exists(keys.indexing(CORPUS)) == 0
 
 
