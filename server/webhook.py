@@ -120,6 +120,9 @@ class Webhook:
                         await self._tell_while_ours(position)
                 except OperatorError as error:
                     logger.warning("the webhook pauses: %s", error)
+                except Exception:
+                    # Nobody would notice that it had ended.
+                    logger.exception("the webhook pauses")
                 await asyncio.sleep(self._settings.lease_s / 3 * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
         finally:
             with suppress(OperatorError):

@@ -325,6 +325,26 @@ class AwayAtFirst(RedisWebhookPosition):
         return await super().take(owner, lease_s=lease_s, begin=begin)
 
 
+async def test_what_nobody_foresaw_ends_no_webhook(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever is wrong is logged with its cause, and tried again: that nobody tells any more, nobody would notice."""
+
+    class Broken(RedisWebhookPosition):
+        broken = True
+
+        async def take(self, owner: str, *, lease_s: float, begin: int) -> Position | None:
+            if self.broken:
+                self.broken = False
+                raise ValueError("no such thing was ever stored")
+            return await super().take(owner, lease_s=lease_s, begin=begin)
+
+    broken = Broken(house.redis, house.keys, Scripts(house.redis))
+    async with receiving() as receiver, house.telling(receiver.port, position=broken, lease_s=0.3):
+        await house.happens("opened")
+        await until(receiver, 1)
+
+    assert "no such thing was ever stored" in caplog.text
+
+
 async def test_it_waits_for_a_redis_that_does_not_answer(house: House, caplog: pytest.LogCaptureFixture) -> None:
     """That is logged, and tried again."""
     position = AwayAtFirst(house.redis, house.keys, Scripts(house.redis))
