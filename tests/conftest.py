@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from motet.memory.redis.client import connect
@@ -29,6 +30,11 @@ OF_A_TENANT = frozenset({"store", "cache", "eval", "feedback"})
 
 OF_A_CORPUS = frozenset({"corpus", "docs"})
 """First words of the keys that a corpus of documents owns: they go with its last document."""
+
+
+# How long one case takes says how busy the machine is.
+settings.register_profile("motet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("motet")
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -268,7 +268,7 @@ def test_an_answer_without_an_id_needs_one_question() -> None:
         answers("t", {"type": "approve"}, [])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(resume=ANY, question=st.sampled_from([*QUESTIONS.values(), waiting(batched(*ALL, actions=2)), waiting("raw")]))
 def test_any_json_is_an_answer_or_is_refused(resume: Any, question: WaitingInterrupt) -> None:
     """Nothing a client sends fails in another way."""

@@ -120,7 +120,7 @@ _DELTAS = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(_DELTAS, min_size=2, max_size=8), st.data())
 def test_a_client_sums_up_the_same(parts: list[Part], data: st.DataObject) -> None:
     """Wherever windows end, the sum of what goes out is the sum of all deltas, byte for byte; no chunk is changed."""

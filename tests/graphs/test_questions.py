@@ -123,7 +123,7 @@ def test_what_isnt_well_formed_is_raw(value: Any) -> None:
     assert [shown(value, None, one) for one in ("hitl", "legacy", "raw")] == [value] * 3
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(value=ANY, schema=st.none() | ANY.filter(lambda one: isinstance(one, dict)))
 def test_no_json_makes_it_fail(value: Any, schema: Any) -> None:
     """Whatever a graph asks is read and shown, as JSON that reads the same way again."""

@@ -89,7 +89,7 @@ async def told(graph: Any, config: RunnableConfig) -> list[Any]:
     ]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.lists(moves, min_size=1, max_size=6))
 def test_every_path_gives_the_oracles_states(path: list[Move], redis_url: str, keys: Keys) -> None:
     """After any conversation, forks included, history, a copy's history and what a prune leaves are the oracle's."""

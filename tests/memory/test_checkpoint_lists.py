@@ -70,7 +70,7 @@ def mutate(value: list[Any], mark: int) -> None:
             return
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(start=starts, changes=edits)
 def test_any_edits_come_back_exactly(start: list[Any], changes: list[Edit], redis_url: str, keys: Keys) -> None:
     """Whatever is done to a list, this saver and one that knows nothing read each version as it was put."""

@@ -15,7 +15,7 @@ from motet.errors import InvalidInput
 from motet.memory.approvals import Entry, JournalEvent
 from motet.memory.journal import NUMBERS, ORIGIN, Broken, from_line, hash_of, sealed, to_line, verify, verify_head
 
-PROFILE = settings(derandomize=True, deadline=None, database=None, max_examples=25, phases=[Phase.generate])
+PROFILE = settings(derandomize=True, database=None, max_examples=25, phases=[Phase.generate])
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
 scalars = (

@@ -33,7 +33,6 @@ from motet.memory.redis.keys import Keys
 
 PROFILE = settings(
     derandomize=True,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )

@@ -32,7 +32,6 @@ EVERYTHING = 1_000_000
 """A limit above all that is ever there."""
 PROFILE = settings(
     derandomize=True,
-    deadline=None,
     database=None,
     max_examples=15,
     phases=[Phase.generate],

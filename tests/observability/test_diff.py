@@ -67,7 +67,7 @@ def screen(diff: Diff, width: int | None = 100) -> str:
     return "\n".join(line.plain for line in drawn(diff, width=width))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(RUNS)
 def test_a_run_differs_in_nothing_from_itself(deeds: Sequence[Did]) -> None:
     """No difference, no parting, similarity 1."""
@@ -79,7 +79,7 @@ def test_a_run_differs_in_nothing_from_itself(deeds: Sequence[Did]) -> None:
     assert first_parting(diff.a.steps, diff.b.steps, diff.state) is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(RUNS, RUNS)
 def test_the_order_of_the_two_makes_no_difference(one: Sequence[Did], other: Sequence[Did]) -> None:
     """The similarity is the same, what was inserted is deleted, and 1 is said of equal runs only."""
@@ -94,7 +94,7 @@ def test_the_order_of_the_two_makes_no_difference(one: Sequence[Did], other: Seq
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(RUNS, RUNS)
 def test_each_step_stands_in_one_row(one: Sequence[Did], other: Sequence[Did]) -> None:
     """All of both runs are shown, each once, B's in order."""
@@ -104,7 +104,7 @@ def test_each_step_stands_in_one_row(one: Sequence[Did], other: Sequence[Did]) -
     assert [row.b for row in diff.rows if row.b is not None] == list(range(len(diff.b.steps)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(RUNS, DEEDS, st.data())
 def test_an_inserted_step_is_one_insertion(deeds: Sequence[Did], more: Did, data: st.DataObject) -> None:
     """Whatever stands around it, and however alike it is to that."""
@@ -115,7 +115,7 @@ def test_an_inserted_step_is_one_insertion(deeds: Sequence[Did], more: Did, data
     assert changes(compare(run_of(longer), run_of(deeds))) == {"deleted": 1}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(DEEDS, min_size=2, max_size=8), st.data())
 def test_a_moved_step_is_one_move(deeds: Sequence[Did], data: st.DataObject) -> None:
     """Taken out at one place and put in at another."""

@@ -55,7 +55,7 @@ def saved(tmp_path: Path, name: str, text: str) -> Path:
     return path
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(examples=EXAMPLES)
 def test_examples_come_back_as_they_were(examples: list[Example]) -> None:
     """From JSON lines and from a table, whatever they hold: the same order, and the same version hash."""

@@ -61,8 +61,9 @@ async def test_an_agents_run_is_told_whole() -> None:
     assert (run.answer, run.outcome, run.cut) == ("that is all of it, in a few pieces", "ok", False)
     assert run.path == ["model", "tools", "model", "tools", "tools", "model"]
     assert [one.node for one in run.steps] == run.path
-    assert [(one.tool, one.arguments, one.text) for one in run.tool_calls] == [
-        ("weigh", {"word": "weigh0"}, "weigh0: 6"),
+    first, *at_once = [(one.tool, one.arguments, one.text) for one in run.tool_calls]
+    assert first == ("weigh", {"word": "weigh0"}, "weigh0: 6")
+    assert sorted(at_once, key=lambda one: one[2]) == [
         ("weigh", {"word": "weigh1"}, "weigh1: 6"),
         ("weigh", {"word": "weigh1x"}, "weigh1x: 7"),
     ]
@@ -253,7 +254,7 @@ _MESSAGES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(_MESSAGES)
 def test_a_message_is_told_as_langchain_tells_openai(message: AnyMessage) -> None:
     """Role, content and calls are those of `convert_to_openai_messages`."""

@@ -106,7 +106,7 @@ def test_too_little_data_is_said() -> None:
     assert rate_interval([True] * 6, list("aabbcc")).low == pytest.approx(wilson(3, 3).low)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.floats(-1e6, 1e6), max_size=8), st.integers(1, 4))
 def test_no_data_gives_nonsense(values: list[float], groups: int) -> None:
     """Whatever the values, there is no warning and no NaN, and the mean lies in its interval."""

@@ -35,7 +35,7 @@ _told = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data(), _messages, _told)
 def test_nothing_is_lost_exactly_where_openevals_says_true(data: Any, outputs: Sequence[Json], told: Matching) -> None:
     """For any two conversations and any modes: the share is 1, without a loss, if and only if the boolean is true."""
@@ -128,7 +128,7 @@ async def test_a_fault_costs_its_share_and_is_told(
 
 
 @given(_messages, _messages, _told)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_lost_adds_up(outputs: Sequence[Json], reference: Sequence[Json], told: Matching) -> None:
     """Each loss has a weight and a reason; two conversations that share nothing have nothing."""
     found = graded(turns(outputs, "outputs"), turns(reference, "reference"), mode=told.mode, rule=told.rule)
