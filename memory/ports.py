@@ -350,8 +350,8 @@ class RunLifecycle(Protocol):
         """How many runs may start, and how many haven't ended."""
         ...
 
-    async def sweep(self) -> Sequence[str]:
-        """Take runs whose lease ran out from their workers; ids of those made ready again.
+    async def sweep(self, *, spare: bool = False) -> Sequence[str]:
+        """Take runs whose lease ran out from their workers; ids of those made ready again. `spare` takes none now.
 
         A run that was tried three times ends with an error instead, and one that was to be cancelled ends so.
         Also rebuilds ready hints that a crash between two scripts lost.

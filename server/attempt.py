@@ -49,6 +49,9 @@ STUBBORN_S = 5.0
 _PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 2.0
 
+_AWAY_S = 600.0
+"""So long a run is tried to be given back: longer than its lease, for nobody takes it while Redis is away."""
+
 _MOST_GIVEN_BACK = 10
 """A run that had so many attempts isn't given back because Redis failed it: it may be what makes Redis fail."""
 
@@ -82,6 +85,7 @@ class Attempt:
         """Done when the graph must be left before its end."""
         self._cancelled: CancelAction | None = None
         self._lost = False
+        self._silent = False
         self._late: MotetError | None = None
         """Why the graph should have ended long ago."""
         self._began = time.monotonic()
@@ -103,6 +107,11 @@ class Attempt:
     def lose(self) -> None:
         """Stop, and write nothing more."""
         self._lost = True
+        self._leave()
+
+    def silent(self) -> None:
+        """Stop, and give the run back as soon as Redis answers: the worker lives, so it isn't lost."""
+        self._silent = True
         self._leave()
 
     def drain(self) -> None:
@@ -151,13 +160,13 @@ class Attempt:
             await self._recorder.flush(self._services.trajectories)
 
     async def _given_back(self) -> bool:
-        """Give the run back as soon as Redis answers again; False if that isn't before its lease is over.
+        """Give the run back as soon as Redis answers again; False if that takes too long.
 
         The worker was there all the time, so it doesn't count as lost; but a run that has Redis fail each time does.
         """
-        deadline, pause_s = time.monotonic() + self._services.settings.lease_seconds, _PAUSE_S
+        deadline, pause_s = time.monotonic() + _AWAY_S, _PAUSE_S
         while self.claim.attempt < _MOST_GIVEN_BACK and not self._lost and time.monotonic() < deadline:
-            await asyncio.wait([self._told], timeout=pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             try:
                 await self._services.runs.release(self.claim, self.spent())
@@ -180,6 +189,8 @@ class Attempt:
                 await _let_go(streaming)
         if self._lost:
             raise StaleClaim(self.claim.run_id, epoch=self.claim.epoch)
+        if self._silent:
+            return None
         if self._cancelled:
             return Ending(status="interrupted", cancelled=self._cancelled)
         if not streaming.done() or streaming.cancelled():

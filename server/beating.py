@@ -36,7 +36,7 @@ _SIGNALS = 100
 
 
 class Held(Protocol):
-    """A run that this process works on. The last two are called on the loop that works it."""
+    """A run that this process works on. The last three are called on the loop that works it."""
 
     @property
     def claim(self) -> Claim:
@@ -52,7 +52,11 @@ class Held(Protocol):
         ...
 
     def lose(self) -> None:
-        """Another worker owns it now, or may: nothing more may be written."""
+        """Another worker owns it now: nothing more may be written."""
+        ...
+
+    def silent(self) -> None:
+        """Redis has said nothing of it for a lease: another worker may own it as soon as Redis answers."""
         ...
 
 
@@ -180,8 +184,8 @@ class Beats:
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends in a beat or in the loss of the run
             logger.warning("no beat for run %s: %s", held.claim.run_id, str(error) or "no answer")
             if time.monotonic() - known.ours_at > self._lease_s:
-                # Whoever sweeps gives the run away now: what this process still did would be refused.
-                self._tell(held, held.lose)
+                # Whoever sweeps may give the run away: what this process still did would be refused then.
+                self._tell(held, held.silent)
             self._own.call_later(_jittered(_PAUSE_S), self._wake.set)
             return
         known.ours_at = began

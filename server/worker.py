@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -116,16 +118,20 @@ class _Isolated:
 
 
 async def _sweep_forever(services: Services) -> None:
+    """Sweep now and then. After Redis was away workers are spared for a lease: who lived through it gives runs back."""
+    back_at = -math.inf
     while True:
         await asyncio.sleep(services.settings.sweep_seconds * random.uniform(0.6, 1.0))  # noqa: S311 - jitter, no secret
         try:
-            for run_id in await services.runs.sweep():
+            spare = time.monotonic() < back_at + services.settings.lease_seconds
+            for run_id in await services.runs.sweep(spare=spare):
                 logger.warning("run %s may be worked again", run_id)
             ready, unfinished = await services.runs.depth()
             services.telemetry.metrics.depth(ready=ready, unfinished=unfinished)
             if services.settings.alive_file is not None:
                 await asyncio.to_thread(services.settings.alive_file.touch)
         except OperatorError as error:
+            back_at = time.monotonic()
             logger.warning("sweeper: %s", error)
         except Exception:
             # One run that can't be judged must not leave the others unwatched.

@@ -293,13 +293,13 @@ class RedisRuns:
         if not gone:
             raise RunActive(run_id)
 
-    async def sweep(self) -> Sequence[str]:
+    async def sweep(self, *, spare: bool = False) -> Sequence[str]:
         """See `RunLifecycle.sweep`. Three round trips for each 200 runs that haven't ended, and what must be written.
 
         A run tried too often ends with the error `RunLost`; interrupts that it was to answer wait again.
         """
         with answering(self._client):
-            return await self._sweep.all()
+            return await self._sweep.all(spare=spare)
 
     async def signalled(self, after: str, wait_s: float) -> tuple[str, list[str]]:
         with answering(self._client):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -20,6 +21,9 @@ from motet.memory.redis.scripts import Argument, Scripts
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = 200
+
+_STILL_S = 1.0
+"""A server that takes so long to say what is to be swept stood still, and heard no beat meanwhile."""
 
 _SILENT = "its worker fell silent"
 """What is known of a worker whose lease ran out."""
@@ -54,13 +58,19 @@ class Sweep:
         self._unknown: set[Hint] = set()
         """Hints whose run didn't exist at the last sweep: it may have been about to be accepted."""
 
-    async def all(self) -> list[str]:
-        """Sweep once; ids of the runs that were made ready again. Every ten minutes the index is rebuilt first."""
+    async def all(self, *, spare: bool = False) -> list[str]:
+        """Sweep once; ids of the runs that were made ready again. Every ten minutes the index is rebuilt first.
+
+        `spare`: Redis was away, so leases ran out that nobody could extend. No run is taken from its worker yet; nor
+        is it where Redis stood still just now.
+        """
+        asked = time.monotonic()
         await rebuild(self._client, self._keys)
         known, self._unknown = self._unknown, set()
         swept: list[str] = []
         async for hints in self._hints.active(_AT_ONCE):
-            swept += await self._some(hints, known)
+            swept += await self._some(hints, known, spared_after=-math.inf if spare else asked + _STILL_S)
+            asked = time.monotonic()
         return swept
 
     async def take_over(self, hint: Hint, reason: str, *, epoch: int | None = None) -> str:
@@ -122,7 +132,7 @@ class Sweep:
         if released:
             await self._hints.tell(ready=(hint[0], released.decode()), at_ms=int(now_ms))
 
-    async def _some(self, hints: Sequence[Hint], known: set[Hint]) -> list[str]:
+    async def _some(self, hints: Sequence[Hint], known: set[Hint], *, spared_after: float) -> list[str]:
         found = await self._hints.are_ready(hints)
         async with self._client.pipeline(transaction=False) as pipe:
             pipe.time()
@@ -131,6 +141,7 @@ class Sweep:
                 pipe.hget(self._keys.thread(thread_id), "active")
             (seconds, microseconds), *told = await pipe.execute()
         now_ms = seconds * 1000 + microseconds // 1000
+        spare = time.monotonic() > spared_after
 
         over: list[Hint] = []
         swept: list[str] = []
@@ -144,7 +155,7 @@ class Sweep:
             elif status == b"pending" and not is_found and active == hint[1].encode():
                 await self._hints.tell(ready=hint, at_ms=int(updated_us) // 1000)
                 swept.append(hint[1])
-            elif status == b"running" and int(deadline_ms) <= now_ms and await self._is_free(hint):
+            elif status == b"running" and not spare and int(deadline_ms) <= now_ms and await self._is_free(hint):
                 swept.append(hint[1])
         if over:
             await self._hints.forget(over)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,7 +22,7 @@ from tests.support import wait_until
 
 from motet.errors import InvalidConfig
 from motet.graphs.runtime import stream
-from motet.memory.ports import Accepted, CancelAction, Claim, Claimed, Ending, Json, RunRequest
+from motet.memory.ports import Accepted, CancelAction, Claim, Claimed, Ending, Json, Run, RunRequest
 from motet.memory.redis.client import connected, reached
 from motet.memory.redis.embedded import EmbeddedRedis
 from motet.memory.redis.keys import Keys
@@ -251,6 +252,10 @@ class Holding:
         self.cancelled = action
 
     def lose(self) -> None:
+        """Nobody takes it."""
+        raise AssertionError("it is nobody else's")
+
+    def silent(self) -> None:
         """Remember when."""
         self.lost_at = self.lost_at or time.monotonic()
 
@@ -298,6 +303,31 @@ async def test_a_redis_that_says_nothing_is_no_reason_to_go_on(tmp_path: Path) -
                 with stopped(await pid_of(client)):
                     await wait_until(lambda: all(one.lost_at for one in held), description="they are let go")
                     assert all(one.lost_at - answered[one.claim.run_id] > 0.6 for one in held)
+
+
+async def test_a_redis_that_is_away_for_longer_than_a_lease_loses_no_worker(tmp_path: Path) -> None:
+    """However often: who lived through it gives the run back, and goes on with it. Only dead workers count as lost."""
+    async with (
+        EmbeddedRedis(tmp_path / "redis") as url,
+        connected(url) as client,
+        serving(url, tmp_path / "data", lease_seconds=0.6) as services,
+        working(services, 1),
+    ):
+        run, pid = await submit(services, "endless", input=EMPTY), await pid_of(client)
+        for attempt in range(1, 5):
+            await wait_until(partial(_is_at_work, services, run, attempt), description=f"attempt {attempt}")
+            with stopped(pid):
+                began = time.monotonic()
+                await wait_until(lambda: time.monotonic() > began + 1.2, description="two leases are over")  # noqa: B023
+        await wait_until(partial(_is_at_work, services, run, 5), description="it goes on")
+        await services.runs.cancel(run.request.thread_id, run.request.run_id, "interrupt")
+        assert (await ended(services, run)).status == "interrupted"
+
+
+async def _is_at_work(services: Services, run: Run, attempt: int) -> bool:
+    now = await services.runs.get(run.request.thread_id, run.request.run_id)
+    assert now.status in {"pending", "running"}
+    return (now.status, now.attempt) == ("running", attempt)
 
 
 async def test_a_run_cancelled_between_its_claim_and_its_work_hears_of_it_at_once(
