@@ -42,10 +42,12 @@ def _attempts(evidence: Evidence, run_id: str) -> list[int]:
 
 async def test_a_killed_workers_run_goes_on_within_the_lease(on: Scene) -> None:
     """Kill -9 in the middle of a run: another worker goes on within 5 s at a lease of 3 s, no step is lost."""
-    server, victim = await on.fleet.server(), await on.fleet.worker()
+    server, victim, other = await on.fleet.server(), await on.fleet.worker(), await on.fleet.worker()
+    other.freeze()
     thread_id, run_id, tag = await _counting(on, server, until=20)
+    await on.stepped(tag, 1)
+    other.thaw()
     await on.stepped(tag, 5)
-    await on.fleet.worker()
     await victim.kill()
     killed, done = time.monotonic(), len(on.steps(tag))
     await on.stepped(tag, done + 1)
