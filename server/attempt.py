@@ -110,8 +110,9 @@ class Attempt:
         self._leave()
 
     def silent(self) -> None:
-        """Stop, and give the run back as soon as Redis answers: the worker lives, so it isn't lost."""
-        self._silent = True
+        """Stop, and give the run back as soon as Redis answers: the worker lives, so it isn't lost; not for ever."""
+        self._silent = self.claim.attempt < _MOST_GIVEN_BACK
+        self._lost = not self._silent
         self._leave()
 
     def drain(self) -> None:

@@ -324,6 +324,29 @@ async def test_a_redis_that_is_away_for_longer_than_a_lease_loses_no_worker(tmp_
         assert (await ended(services, run)).status == "interrupted"
 
 
+async def test_a_run_that_has_redis_stand_still_each_time_is_lost_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may be what makes Redis stand still: given back so often, it counts as lost like any other."""
+    monkeypatch.setattr("motet.server.attempt._MOST_GIVEN_BACK", 2)
+    async with (
+        EmbeddedRedis(tmp_path / "redis") as url,
+        connected(url) as client,
+        serving(url, tmp_path / "data", lease_seconds=0.6) as services,
+        working(services, 1),
+    ):
+        run, pid = await submit(services, "endless", input=EMPTY), await pid_of(client)
+        for attempt in (1, 2):
+            await wait_until(partial(_is_at_work, services, run, attempt), description=f"attempt {attempt}")
+            assert "lost 1 times" not in caplog.text
+            with stopped(pid):
+                over = time.monotonic() + 1.2
+                await wait_until(partial(_is_past, over), description="two leases are over")
+        await wait_until(lambda: "lost 1 times" in caplog.text, description="the second time it counts")
+        await services.runs.cancel(run.request.thread_id, run.request.run_id, "interrupt")
+        assert (await ended(services, run)).status == "interrupted"
+
+
 def _is_past(moment: float) -> bool:
     return time.monotonic() > moment
 
