@@ -217,7 +217,11 @@ async def _thread_followed(here: Operating, thread: str, *, as_json: bool) -> No
 
     thread_id = await here.thread(thread)
     say = _teller(as_json=as_json)
-    follows = lambda: None if as_json else typer.echo(f"following thread {thread_id}; Ctrl-C ends", err=True)  # noqa: E731 - one line
+
+    def follows() -> None:
+        if not as_json:
+            typer.echo(f"following thread {thread_id}; Ctrl-C ends", err=True)
+
     async for one, record in of_thread(here, thread_id, follows):
         say(record, one.telling.record(record), record.run_id[-4:])
 
