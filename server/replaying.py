@@ -103,7 +103,7 @@ async def replaying(settings: Settings, *, config: Path | None, workspace: Path 
         StoreUnavailable: a workspace's index is in Redis, which doesn't answer.
     """
     if config is None and workspace is None:
-        raise InvalidConfig("motet", "no graph to replay: give --config langgraph.json or --workspace FOLDER")
+        raise InvalidConfig("--config", "no graph to replay: give a langgraph.json, or --workspace FOLDER")
     if workspace is not None:
         from motet.server.services import opened  # noqa: PLC0415 - what a project's replay has no need of
 
