@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import types
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Generator, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -19,32 +18,8 @@ from langgraph.checkpoint.base import (
 from typing_extensions import override
 
 from motet.calls.chain import current_chain
-from motet.held import one_moment
 from motet.observability.trajectory.record import Recorder, TrajectorySink
 from motet.observability.trajectory.state_found import Histories, without_values
-
-R = TypeVar("R")
-
-
-@types.coroutine
-def _at_once(note: Callable[[], None], saving: Coroutine[Any, Any, R]) -> Generator[Any, Any, R]:
-    """Note and save; both look at the same messages, before anything else runs: that is one look."""
-    with one_moment():
-        note()
-        try:
-            waits = saving.send(None)
-        except StopIteration as ended:
-            return ended.value
-    while True:
-        try:
-            try:
-                told = yield waits
-            except BaseException as error:  # noqa: BLE001 - a cancellation, say: all of it is passed on
-                waits = saving.throw(error)
-            else:
-                waits = saving.send(told)
-        except StopIteration as ended:
-            return ended.value
 
 
 class RecordingSaver(BaseCheckpointSaver[Any]):
@@ -107,14 +82,9 @@ class RecordingSaver(BaseCheckpointSaver[Any]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        def note() -> None:
-            self._note_saved(config, checkpoint, metadata, new_versions)
-
-        if self._sink is not None and self._recorder.calls_waiting:
-            note()
-            await self._recorder.flush(self._sink)
-            return await self.inner.aput(config, checkpoint, metadata, new_versions)
-        return await _at_once(note, self.inner.aput(config, checkpoint, metadata, new_versions))
+        self._note_saved(config, checkpoint, metadata, new_versions)
+        await self._write_calls()
+        return await self.inner.aput(config, checkpoint, metadata, new_versions)
 
     @override
     def put(

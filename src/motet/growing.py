@@ -9,8 +9,8 @@ from motet.held import HeldByAll
 
 T = TypeVar("T")
 
-_AROUND_EACH = 100
-"""Bytes that a message takes here beside what it holds."""
+_AROUND_EACH = 600
+"""Bytes that a message takes here beside what it holds: most of it the table of its fields."""
 
 
 class _Made(NamedTuple, Generic[T]):
@@ -20,7 +20,7 @@ class _Made(NamedTuple, Generic[T]):
     @property
     def size(self) -> int:
         """About so many bytes: what was made of messages is as long as what they hold."""
-        return 2 * len(self.held.fields) + _AROUND_EACH * len(self.made)
+        return 2 * self.held.bytes + _AROUND_EACH * len(self.made)
 
 
 class Growing(Generic[T]):
@@ -37,16 +37,16 @@ class Growing(Generic[T]):
         self._bytes = 0
 
     def all_of(self, place: Hashable, elements: Sequence[Any], make: Callable[[Any], T]) -> Sequence[T]:
-        """`make` of each element; what it raises, this does. 1 µs for one that was there before."""
-        held = HeldByAll.of(elements)
+        """`make` of each element; what it raises, this does. 0.2 µs for one that was there before, 1 with numbers."""
         before = self._lists.pop(place, None)
         if before is not None:
             self._bytes -= before.size
-        if held is None:
-            return [make(element) for element in elements]
-        known = before.made if before is not None and held.begins_with(before.held) else ()
+            if not before.held.begins(elements):
+                before = None
+        held, known = (HeldByAll(), ()) if before is None else before
         made = [*known, *(make(element) for element in elements[len(known) :])]
-        self._note(place, _Made(held, made))
+        if held.extend(elements):
+            self._note(place, _Made(held, made))
         return made
 
     def _note(self, place: Hashable, made: _Made[T]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +61,24 @@ def test_what_changed_is_made_anew() -> None:
     assert len(_made_of(growing, [chunk])) == 1
 
 
+def test_a_text_that_changed_inside_a_message_is_noticed() -> None:
+    """A text far inside a field, an element more in a list, a name more in an object: what is held isn't shared."""
+    growing: Growing[str] = Growing()
+    message = AIMessage([{"type": "text", "text": "d"}], additional_kwargs={"a": [{"b": "c"}]})
+    held, content = message.additional_kwargs, cast("list[Any]", message.content)
+    changes: list[Callable[[], object]] = [
+        lambda: held["a"][0].update(b="d"),
+        lambda: held["a"].append({}),
+        lambda: held.update(e=[]),
+        lambda: content.append({"type": "text", "text": "d"}),
+    ]
+    for change in changes:
+        _made_of(growing, [message])
+        assert _made_of(growing, [message]) == []
+        change()
+        assert len(_made_of(growing, [message])) == 1
+
+
 def test_what_has_no_fingerprint_is_made_each_time() -> None:
     """Elements that are no messages, or hold an object of any class, are never taken for what they were."""
     growing: Growing[str] = Growing()
@@ -84,7 +103,9 @@ def test_what_is_kept_is_bounded() -> None:
 
 
 _Change = st.tuples(
-    st.sampled_from(["add", "drop", "change", "copy"]), st.integers(0, 3), st.sampled_from([0, True, 1.0, 1, ""])
+    st.sampled_from(["add", "drop", "change", "inside", "copy"]),
+    st.integers(0, 3),
+    st.sampled_from([0, True, 1.0, 1, "", "x", float("nan")]),
 )
 
 
@@ -100,6 +121,8 @@ def test_it_never_shows(changes: list[tuple[str, int, Any]]) -> None:
             messages.pop(at % len(messages))
         elif messages and what == "change":
             messages[at % len(messages)].response_metadata["n"] = value
+        elif messages and what == "inside":
+            messages[at % len(messages)].additional_kwargs.setdefault("n", [{}]).append({str(value): [str(value)]})
         elif messages:
             messages = copy.deepcopy(messages)
         assert list(growing.all_of((), messages, _json)) == [_json(one) for one in messages]

@@ -18,7 +18,6 @@ from tests.observability.weather import travel
 
 from motet.calls import install, intercepted
 from motet.errors import StoreUnavailable
-from motet.held import HeldByAll, one_moment
 from motet.observability.trajectory.recording_saver import RecordingSaver
 from motet.observability.trajectory.records import (
     ModelCalled,
@@ -272,16 +271,3 @@ async def test_a_saver_that_takes_its_time_is_waited_for() -> None:
         await stopped
     assert slow.stopped
     assert len(taken(recorder).all(StateSaved)) == 3
-
-
-def test_messages_that_several_look_at_are_looked_at_once() -> None:
-    """In one moment, and no longer: after it, a message that was changed in place is another."""
-    messages = [AIMessage("x"), AIMessage("y")]
-    with one_moment():
-        first = HeldByAll.of(messages)
-        assert HeldByAll.of(messages) is first
-        assert HeldByAll.of([*messages]) is not first
-    messages[0].content = "z"
-    assert HeldByAll.of(messages) != first
-    with one_moment():
-        assert HeldByAll.of(messages) != first
