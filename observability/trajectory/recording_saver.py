@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from typing import Any
+import types
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Generator, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -20,6 +21,29 @@ from typing_extensions import override
 from motet.calls.chain import current_chain
 from motet.observability.trajectory.record import Recorder, TrajectorySink
 from motet.observability.trajectory.state_found import Histories, without_values
+
+R = TypeVar("R")
+
+
+@types.coroutine
+def _meanwhile(saving: Coroutine[Any, Any, R], note: Callable[[], None]) -> Generator[Any, Any, R]:
+    """Save, and note while the store is waited for; nothing that could change the state runs in between."""
+    try:
+        waits = saving.send(None)
+    except StopIteration as ended:
+        return ended.value
+    finally:
+        note()
+    while True:
+        try:
+            try:
+                told = yield waits
+            except BaseException as error:  # noqa: BLE001 - a cancellation, say: all of it is passed on
+                waits = saving.throw(error)
+            else:
+                waits = saving.send(told)
+        except StopIteration as ended:
+            return ended.value
 
 
 class RecordingSaver(BaseCheckpointSaver[Any]):
@@ -82,9 +106,14 @@ class RecordingSaver(BaseCheckpointSaver[Any]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        self._note_saved(config, checkpoint, metadata, new_versions)
-        await self._write_calls()
-        return await self.inner.aput(config, checkpoint, metadata, new_versions)
+        def note() -> None:
+            self._note_saved(config, checkpoint, metadata, new_versions)
+
+        if self._sink is not None and self._recorder.calls_waiting:
+            note()
+            await self._recorder.flush(self._sink)
+            return await self.inner.aput(config, checkpoint, metadata, new_versions)
+        return await _meanwhile(self.inner.aput(config, checkpoint, metadata, new_versions), note)
 
     @override
     def put(

@@ -17,7 +17,7 @@ from tests.observability.recorded import SERDE, Kept, a_recorder, builder, recor
 from tests.observability.weather import travel
 
 from motet.calls import install, intercepted
-from motet.errors import StoreUnavailable
+from motet.errors import StoreUnavailable, UnstorableValue
 from motet.observability.trajectory.recording_saver import RecordingSaver
 from motet.observability.trajectory.records import (
     ModelCalled,
@@ -271,3 +271,18 @@ async def test_a_saver_that_takes_its_time_is_waited_for() -> None:
         await stopped
     assert slow.stopped
     assert len(taken(recorder).all(StateSaved)) == 3
+
+
+async def test_what_a_saver_refuses_at_once_was_recorded() -> None:
+    """A state that can't be stored is in the record all the same: it is what the run came to."""
+
+    class Refuses(InMemorySaver):
+        async def aput(self, *_: Any, **__: Any) -> Any:
+            raise UnstorableValue("messages", "no")
+
+    recorder = a_recorder()
+    saver = RecordingSaver(Refuses(serde=SERDE), recorder)
+    checkpoint: Any = {**empty_checkpoint(), "channel_values": {"messages": [AIMessage("x")]}}
+    with pytest.raises(UnstorableValue):
+        await saver.aput({"configurable": {"thread_id": "t1"}}, checkpoint, {"step": 1}, {"messages": "1"})
+    assert len(taken(recorder).all(StateSaved)) == 1
