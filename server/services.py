@@ -41,6 +41,7 @@ from motet.server.pool import Pool
 from motet.server.remembered import store_index
 from motet.server.settings import Settings, apply_environment
 from motet.server.webhook import Webhook, WebhookSettings
+from motet.server.wire import WrittenMessages
 from motet.server.zygote import Zygote
 from motet.tools.budget import Limits
 from motet.tools.index import Progress
@@ -74,6 +75,8 @@ class Services:
     """What was said of runs."""
     messages: KnownMessages
     """What messages became in the trajectories that this process writes."""
+    written: WrittenMessages
+    """What messages became in answers that tell states."""
     checkpoints: FencedCheckpoints
     effects: EffectLedger
     store: BaseStore
@@ -141,6 +144,7 @@ async def opened(
             trajectories=lasts.trajectories,
             feedbacks=lasts.feedbacks,
             messages=KnownMessages(),
+            written=WrittenMessages(),
             checkpoints=lasts.checkpoints,
             effects=lasts.effects,
             store=store,

@@ -14,8 +14,10 @@ from motet.errors import error_on_the_wire
 from motet.graphs.events import jsonable, to_json
 from motet.graphs.registry import Assistant
 from motet.graphs.shapes import Shown, shown
+from motet.held import held_by
 from motet.memory.ports import Run, RunRequest, Thread, WaitingInterrupt
 from motet.observability.trajectory.redact import redacted, without_secrets
+from motet.remembered import Remembered
 
 Wire = dict[str, Any]
 StateField = Annotated[
@@ -131,6 +133,10 @@ def values(snapshot: StateSnapshot) -> Any:
     return jsonable({} if snapshot.values is None else snapshot.values)
 
 
+WrittenMessages = Remembered[orjson.Fragment]
+"""Messages as JSON."""
+
+
 class Written:
     """Values of one answer's states, written already: for answers that only `orjson` writes.
 
@@ -138,7 +144,9 @@ class Written:
     nothing may change the states.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: WrittenMessages | None = None) -> None:
+        """`known`: messages of earlier answers, by all that they hold; 2 µs for one that is known, 10 for another."""
+        self._known = WrittenMessages() if known is None else known
         self._messages: dict[int, orjson.Fragment] = {}
         self._states: list[StateSnapshot] = []
         """An object's id is its own as long as the object is there."""
@@ -157,7 +165,14 @@ class Written:
         return orjson.Fragment(to_json(value))
 
     def _message(self, message: BaseMessage) -> orjson.Fragment:
-        written = self._messages[id(message)] = orjson.Fragment(to_json(message))
+        held = held_by(message)
+        written = None if held is None else self._known.find(held)
+        if written is None:
+            told = to_json(message)
+            written = orjson.Fragment(told)
+            if held is not None:
+                self._known.note(held, written, len(told))
+        self._messages[id(message)] = written
         return written
 
 

@@ -116,7 +116,7 @@ def _states(found: Sequence[StateSnapshot], thread: Thread, services: Services, 
 
 def _shapes(found: Sequence[StateSnapshot], thread: Thread, services: Services, select: Select) -> Sequence[wire.Wire]:
     """Whole states may be long, and there are many: their values are written once, by nothing but `orjson`."""
-    whole = None if select else wire.Written().values
+    whole = None if select else wire.Written(services.written).values
     shape = services.settings.approval_shape
     return [wire.selected(wire.state(one, thread.thread_id, shape, told=whole), select) for one in found]
 

@@ -16,6 +16,7 @@ from langgraph.types import StateSnapshot
 from tests.server.running import PROJECT, Running, refused, serving
 from tests.support import wait_until
 
+from motet.held import held_by
 from motet.server import wire
 
 
@@ -342,3 +343,21 @@ def test_a_history_has_each_states_own_values() -> None:
 
     told = orjson.loads(orjson.dumps([written.values(one) for one in states]))
     assert told == [wire.values(one) for one in states]
+
+
+def test_messages_of_earlier_answers_are_recognised_by_all_that_they_hold() -> None:
+    """The next answer's objects are others that hold the same; one that was changed is told as it is now."""
+    known = wire.WrittenMessages()
+
+    def told(*messages: Any) -> Any:
+        values = {"messages": list(messages)}
+        state = StateSnapshot(values, (), {"configurable": {}}, None, None, None, (), ())
+        found = orjson.loads(orjson.dumps(wire.Written(known).values(state)))
+        assert found == wire.values(state)
+        return known.find(held_by(messages[0]) or b"")
+
+    first = told(AIMessage("a", response_metadata={"n": [1]}))
+    again = AIMessage("a", response_metadata={"n": [1]})
+    assert told(again) is first
+    again.response_metadata["n"][0] = 1.0
+    assert told(again) is not first
