@@ -49,6 +49,16 @@ class Desk:
         await self.interrupt(await self.life.claim(), *names, **more)
         return thread_id
 
+    async def moment(self) -> None:
+        """Let a millisecond of Redis' clock begin: what is asked in one and the same has no order of its own."""
+        before = await self._millisecond()
+        while await self._millisecond() == before:
+            pass
+
+    async def _millisecond(self) -> int:
+        seconds, microseconds = await self.redis.time()
+        return seconds * 1000 + microseconds // 1000
+
     async def interrupt(self, claimed: Claimed, *names: str, **more: Any) -> None:
         """End a run with questions."""
         thread_id, run_id = claimed.claim.thread_id, claimed.claim.run_id
@@ -338,6 +348,7 @@ async def test_open_ones_are_found_among_many_threads(desk: Desk) -> None:
     for n in range(205):
         desk.now += 1
         threads.append(await desk.ask("one", tool=f"t{n % 2}", assistant=f"a{n % 3}"))
+        await desk.moment()
     await desk.answer(threads[100], "one")
     for one in threads:
         await desk.journal.relay(one)
