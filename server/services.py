@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from langgraph.store.base import BaseStore
@@ -75,8 +75,6 @@ class Services:
     """What was said of runs."""
     messages: KnownMessages
     """What messages became in the trajectories that this process writes."""
-    written: WrittenMessages
-    """What messages became in answers that tell states."""
     checkpoints: FencedCheckpoints
     effects: EffectLedger
     store: BaseStore
@@ -93,6 +91,8 @@ class Services:
     """The project whose graphs are served, and the folder that the crew works on."""
     isolation: Isolation | None = None
     """Works runs that lost a worker before, in a process each; None works them beside the others."""
+    written: WrittenMessages = field(default_factory=WrittenMessages)
+    """What messages became in answers that tell states."""
 
 
 @asynccontextmanager
@@ -144,7 +144,6 @@ async def opened(
             trajectories=lasts.trajectories,
             feedbacks=lasts.feedbacks,
             messages=KnownMessages(),
-            written=WrittenMessages(),
             checkpoints=lasts.checkpoints,
             effects=lasts.effects,
             store=store,

@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from itertools import groupby
 
+from langchain_core.runnables import RunnableConfig
+
 from motet.memory.redis.checkpoint_table import Place, Table, reading
 
 _PAGE = 100
 _READ_AT_ONCE = 20
+
+
+async def places_of(table: Table, config: RunnableConfig | None) -> list[Place]:
+    """The place that `config` names; of all namespaces where it names none, of all threads without it."""
+    if config is None:
+        threads = await table.threads()
+    elif config.get("configurable", {}).get("checkpoint_ns") is not None:
+        return [Place.of(config)]
+    else:
+        threads = [Place.of(config).thread_id]
+    return [Place(thread, namespace) for thread in threads for namespace in await table.namespaces(thread)]
 
 
 async def ids_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple, cast
 
@@ -79,3 +79,16 @@ def tree(level: list[Part], key: bytes) -> tuple[int, list[Part], list[Part]]:
 def digests_in(text: bytes) -> list[bytes]:
     """The digests that a node or a top holds."""
     return [text[at : at + DIGEST_BYTES] for at in range(0, len(text), DIGEST_BYTES)]
+
+
+def edge(parts: Mapping[bytes, bytes], top: Sequence[bytes], depth: int) -> list[bytes]:
+    """The top of a stored list and, on each level, the last node's children: at most `FANOUT` a level.
+
+    All parts that a list has in common with one that it grew from are among these of the shorter, or below them.
+    """
+    digests = list(top)
+    level = top
+    for _ in range(depth):
+        level = digests_in(b"".join(parts[last][1:] for last in level[-1:]))
+        digests += level
+    return digests

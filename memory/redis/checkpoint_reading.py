@@ -8,10 +8,52 @@ from typing import Any, cast
 from langgraph.checkpoint.base import Checkpoint, CheckpointTuple, DeltaChannelHistory, PendingWrite
 
 from motet.memory.redis.checkpoint_table import Parts, Place, Read, Table, Write, reading
-from motet.memory.redis.checkpoint_values import Shared, ValueFormat
+from motet.memory.redis.checkpoint_values import Shared, ValueFormat, held_of, is_list
+from motet.memory.redis.lately import Lately
+from motet.memory.redis.read_messages import ReadMessages
 
 DELTA_PAGE = 500
 """Ancestors that one round trip of `delta_history` walks."""
+
+_TOLD = 128
+"""Parts that a reader names, at most, as those that it has."""
+
+
+class Reader:
+    """Reads checkpoints without having sent what this process holds of them.
+
+    Of each place it knows the lists that the newest checkpoint had when it was read last: the next one's mostly grew
+    from them. Parts are named by what they hold, so one in memory is right whatever else is on the server. They are
+    taken before the server is asked, and kept until the answer is there: nothing is lost in between.
+    """
+
+    def __init__(self, table: Table, messages: ReadMessages, stored: Lately[str, bytes]) -> None:
+        """`stored`: by thread, parts that the server is believed to have."""
+        self._table = table
+        self._messages = messages
+        self._stored = stored
+        self._lists: Lately[Place, bytes] = Lately(10_000)
+
+    async def read(self, place: Place, ids: Sequence[str], *, afresh: bool = False) -> tuple[Sequence[Read], Parts]:
+        """As `Table.read`. `afresh`: all is sent, so that what the server holds is looked at."""
+        known: list[bytes] = []
+        held: dict[bytes, bytes] = {}
+        # What isn't believed to be stored is sent: all that is given back may be believed so.
+        stored = self._stored.of(place.thread_id)
+        for value in () if afresh else self._lists.of(place):
+            one = held_of(value, self._messages)
+            if one is not None and len(known) + len(one.edge) <= _TOLD and stored >= set(one.edge):
+                known += one.edge
+                held |= one.parts
+        read, sent = await self._table.read(place, ids, known=known)
+        return read, {**held, **sent}
+
+    def note(self, place: Place, newest: Read | None) -> None:
+        """Remember the lists of the newest checkpoint, which was loaded; None: there is none."""
+        self._lists.forget(place)
+        lists = [] if newest is None else [value for _, value in newest.values if is_list(value)]
+        if lists:
+            self._lists.add(place, lists)
 
 
 def tuple_of(

@@ -162,9 +162,15 @@ class Table:
         if not await self._run("checkpoint_put_writes", place.thread_id, args):
             raise _stale(claim)
 
-    async def read(self, place: Place, ids: Sequence[str]) -> tuple[Sequence[Read], Parts]:
-        """The checkpoints of those ids that there are, "" being the newest, and the parts of their values."""
-        read, found = await self._read("checkpoint_read", place.thread_id, [self._refresh, place.namespace, *ids])
+    async def read(
+        self, place: Place, ids: Sequence[str], *, known: Sequence[bytes] = ()
+    ) -> tuple[Sequence[Read], Parts]:
+        """The checkpoints of those ids that there are, "" being the newest, and the parts of their values.
+
+        Without the parts named by `known` and those below them. One round trip.
+        """
+        told = [self._refresh, place.namespace, b"".join(known), *ids]
+        read, found = await self._read("checkpoint_read", place.thread_id, told)
         with reading(place):
             return [_read(one) for one in read], _parts(found)
 

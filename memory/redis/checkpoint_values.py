@@ -19,7 +19,7 @@ from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from langgraph.checkpoint.base import Checkpoint
 from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -38,8 +38,10 @@ from motet.memory.redis.checkpoint_parts import (
     Item,
     Part,
     digests_in,
+    edge,
     item_of,
     leaves,
+    part_of,
     tree,
 )
 from motet.memory.redis.packed_messages import PackedMessages
@@ -67,6 +69,30 @@ class Content(NamedTuple):
     """Of all parts, sent or not."""
     sizes: Sequence[tuple[str, int]]
     """Bytes to be sent for each channel."""
+
+
+class Held(NamedTuple):
+    """A list of which all parts are in memory."""
+
+    edge: Sequence[bytes]
+    """Parts that stand for all below them: one that grew from this list has little else."""
+    parts: Mapping[bytes, bytes]
+    """All of its parts as they are stored, by digest."""
+
+
+class _Listed(NamedTuple):
+    """A list's stored value."""
+
+    depth: int
+    length: int
+    top: list[bytes]
+
+    @classmethod
+    def of(cls, stored: bytes) -> Self | None:
+        """None for a value that is stored whole."""
+        if not is_list(stored):
+            return None
+        return cls(stored[1], int.from_bytes(stored[2:10], "big"), digests_in(stored[10:]))
 
 
 class _OtherFormatError(Exception):
@@ -155,15 +181,19 @@ class ValueFormat:
             LookupError, ValueError: a part is missing, or isn't what its name says.
             InvalidConfig: it is encrypted, and there is no key.
         """
-        if stored[:1] == _WHOLE:
+        listed = _Listed.of(stored)
+        if listed is None:
             return self.load(stored[1:])
-        depth, count, top = stored[1], int.from_bytes(stored[2:10], "big"), digests_in(stored[10:])
         assert self._plain is not None
-        elements = self._messages(self._plain, parts, top, depth, {} if shared is None else shared)
-        if elements is not None and len(elements) == count:
+        elements = (
+            self._own_messages(self._plain, parts, listed)
+            if shared is None
+            else self._messages(self._plain, parts, listed, shared)
+        )
+        if elements is not None and len(elements) == listed.length:
             return elements
-        leaves = [self._opened(parts[digest], digest) for digest in _leaves_below(parts, top, depth)]
-        return self._plain.loads_typed(("msgpack", b"".join([_array_of(count), *leaves])))
+        leaves = [self._opened(parts[digest], digest) for digest in self._leaves_below(parts, listed)]
+        return self._plain.loads_typed(("msgpack", b"".join([_array_of(listed.length), *leaves])))
 
     def bytes_of(self, part: Part) -> bytes:
         """A part as it is stored."""
@@ -184,16 +214,29 @@ class ValueFormat:
             return self.serde.loads_typed((f"msgpack+{cipher.decode()}", sealed))
         return self._cipher.decrypt(cipher.decode(), sealed)
 
-    def _messages(
-        self, plain: JsonPlusSerializer, parts: Mapping[bytes, bytes], top: Sequence[bytes], depth: int, shared: Shared
+    def _own_messages(
+        self, plain: JsonPlusSerializer, parts: Mapping[bytes, bytes], listed: _Listed
     ) -> list[Any] | None:
-        """The elements below `top`, from those that were read before; None if it isn't a list of messages."""
-        elements = self._below(plain, parts, top, depth, shared)
+        """A list's elements, all made for this reader; None if it isn't a list of messages."""
+        leaves = self._leaves_below(parts, listed)
+        elements, known = self._read.find_first(leaves, parts)
+        for digest in leaves[known:]:
+            found = self._leaf(plain, parts, digest)
+            if found is None:
+                return None
+            elements += found
+        return elements
+
+    def _messages(
+        self, plain: JsonPlusSerializer, parts: Mapping[bytes, bytes], listed: _Listed, shared: Shared
+    ) -> list[Any] | None:
+        """A list's elements, those that are `shared` among them; None if it isn't a list of messages."""
+        elements = self._below(plain, parts, listed.top, listed.depth, shared)
         if elements is None or len(set(map(id, elements))) == len(elements):
             return elements
         elements = []
         once: set[bytes] = set()
-        for digest in _leaves_below(parts, top, depth):
+        for digest in self._leaves_below(parts, listed):
             elements += (self._leaf(plain, parts, digest) or ()) if digest in once else shared[digest]
             once.add(digest)
         return elements
@@ -210,7 +253,7 @@ class ValueFormat:
         for digest in level:
             if digest not in shared:
                 found = (
-                    self._below(plain, parts, digests_in(_node(parts[digest])), depth - 1, shared)
+                    self._below(plain, parts, self._children(parts, digest), depth - 1, shared)
                     if depth
                     else self._leaf(plain, parts, digest)
                 )
@@ -225,8 +268,31 @@ class ValueFormat:
         found = self._read.find(digest, stored)
         if found is None and (array := as_array(self._opened(stored, digest))) is not None:
             found = plain.loads_typed(("msgpack", array))
-            self._read.note(digest, stored, found)
+            is_named = stored[:1] != SEALED or self._names(digest, LEAF, array[1:])
+            self._read.note(digest, stored, found, is_named=is_named)
         return found
+
+    def _leaves_below(self, parts: Mapping[bytes, bytes], listed: _Listed) -> Sequence[bytes]:
+        level = listed.top
+        for _ in range(listed.depth):
+            level = list(chain.from_iterable(self._children(parts, digest) for digest in level))
+        return level
+
+    def _children(self, parts: Mapping[bytes, bytes], digest: bytes) -> Sequence[bytes]:
+        stored = parts[digest]
+        children = self._read.children(digest, stored)
+        if children is None:
+            if stored[:1] != NODE:
+                raise ValueError("a part that should be a node is none")
+            content = stored[1:]
+            children = digests_in(content)
+            if self._names(digest, NODE, content) or part_of(NODE, content, b"").digest == digest:
+                self._read.note_node(digest, stored, children)
+        return children
+
+    def _names(self, digest: bytes, kind: bytes, content: bytes) -> bool:
+        """Whether this format names the content so. A foreign cipher's names are its process's own."""
+        return part_of(kind, content, self._key).digest == digest
 
     def _items(self, plain: JsonPlusSerializer, value: list[Any], place: Hashable) -> Sequence[Item] | None:
         """Each element's MessagePack; None where the serializer has another format for one, or all are short."""
@@ -256,6 +322,13 @@ class ValueFormat:
         return b"%b%c%b%b" % (_LIST, depth, len(items).to_bytes(8, "big"), digests), parts
 
 
+def held_of(stored: bytes, read: ReadMessages) -> Held | None:
+    """What is in memory of a value that was loaded before; None unless it is a list of messages that is there whole."""
+    listed = _Listed.of(stored)
+    parts = None if listed is None else read.below(listed.top, listed.depth)
+    return None if listed is None or parts is None else Held(edge(parts, listed.top, listed.depth), parts)
+
+
 def check_size(thread_id: str, sizes: Sequence[tuple[str, int]], allowed: int | None) -> None:
     """Refuse what is larger than `allowed` bytes in all; None allows everything. Raises StateTooLarge."""
     size = sum(bytes_ for _, bytes_ in sizes)
@@ -270,16 +343,9 @@ def _refused(channel: str, error: TypeNotAllowed | TypeError) -> RunError:
     return UnstorableValue(channel, str(error))
 
 
-def _node(stored: bytes) -> bytes:
-    if stored[:1] != NODE:
-        raise ValueError("a part that should be a node is none")
-    return stored[1:]
-
-
-def _leaves_below(parts: Mapping[bytes, bytes], level: Sequence[bytes], depth: int) -> Sequence[bytes]:
-    for _ in range(depth):
-        level = list(chain.from_iterable(digests_in(_node(parts[digest])) for digest in level))
-    return level
+def is_list(stored: bytes) -> bool:
+    """Whether a stored value is made of parts."""
+    return stored[:1] != _WHOLE
 
 
 def ref(channel: str, version: str | float) -> str:

@@ -33,8 +33,8 @@ from motet.errors import DataDamaged, InvalidInput
 from motet.memory.ports import Claim
 from motet.memory.redis.bridge import Opening
 from motet.memory.redis.checkpoint_lift import Lift
-from motet.memory.redis.checkpoint_listing import batches, ids_of
-from motet.memory.redis.checkpoint_reading import delta_history, tuple_of
+from motet.memory.redis.checkpoint_listing import batches, ids_of, places_of
+from motet.memory.redis.checkpoint_reading import Reader, delta_history, tuple_of
 from motet.memory.redis.checkpoint_sync import SynchronousSaver
 from motet.memory.redis.checkpoint_table import Place, Record, Table, Write, named
 from motet.memory.redis.checkpoint_values import Content, Lists, Shared, ValueFormat, check_size, ref
@@ -112,6 +112,7 @@ class RedisCheckpointer(SynchronousSaver):
         self._resent = [0]
         self._resent_counter = metrics.get_meter(SCOPE).create_counter(CHECKPOINT_RESENT, "{checkpoint}")
         self._packed, self._read, self._lists = PackedMessages(), ReadMessages(), Lists()
+        self._reader = Reader(self._table, self._read, self._stored)
         self._made: ValueFormat | None = None
 
     @classmethod
@@ -218,18 +219,24 @@ class RedisCheckpointer(SynchronousSaver):
         await lift.send(place, rows, self._turn(place), put)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """The checkpoint that `config` names, or its namespace's newest; None if there's none."""
+        """The checkpoint that `config` names, or its namespace's newest; None if there's none.
+
+        Of the newest, messages that were in it when it was read last aren't sent again (`checkpoint_reading`).
+        """
         place, wanted = Place.of(config), get_checkpoint_id(config)
         if place in self._empty and not wanted:
             self._empty.discard(place)
             return None
-        read, parts = await self._table.read(place, [wanted or ""])
+        read, parts = await self._reader.read(place, [wanted or ""], afresh=bool(wanted))
         self._stored.add(place.thread_id, parts)
         if wanted:
             self._newest.discard(place, wanted)
         else:
             self._newest.add(place, [read[0].id if read else ""])
-        return tuple_of(place, read[0], parts, self._format) if read else None
+        found = tuple_of(place, read[0], parts, self._format) if read else None
+        if not wanted:
+            self._reader.note(place, read[0] if read else None)
+        return found
 
     async def alist(
         self,
@@ -254,7 +261,7 @@ class RedisCheckpointer(SynchronousSaver):
             known = {**self._format.load(metadata)} if filter else {}
             return all(known.get(name) == value for name, value in (filter or {}).items())
 
-        places = await self._places(config)
+        places = await places_of(self._table, config)
         if older_than:
             for place in places:
                 # Whoever looks for an older one may go on from it, as a sub-graph does that is replayed.
@@ -264,7 +271,7 @@ class RedisCheckpointer(SynchronousSaver):
         # Each line stays in the order in which it was put, whatever the clock made of its ids.
         merged = merge(*found, key=lambda entry: entry[0], reverse=True)
         for place, ids in batches(islice(merged, limit)):
-            read, parts = await self._table.read(place, ids)
+            read, parts = await self._reader.read(place, ids)
             shared: Shared = {}
             for one in read:
                 yield tuple_of(place, one, parts, self._format, shared)
@@ -368,15 +375,6 @@ class RedisCheckpointer(SynchronousSaver):
         if record.run_id:
             self._runs.add(record.run_id, [place.thread_id])
         return True
-
-    async def _places(self, config: RunnableConfig | None) -> list[Place]:
-        if config is None:
-            threads = await self._table.threads()
-        elif config.get("configurable", {}).get("checkpoint_ns") is not None:
-            return [Place.of(config)]
-        else:
-            threads = [Place.of(config).thread_id]
-        return [Place(thread, namespace) for thread in threads for namespace in await self._table.namespaces(thread)]
 
     def _run_of(self, place: Place, told: Mapping[str, Any]) -> str:
         """The run that writes to `place`: the claim's on its own thread, else what its metadata says; maybe none."""

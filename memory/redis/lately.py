@@ -12,7 +12,10 @@ V = TypeVar("V", bound=Hashable)
 
 
 class Lately(Generic[K, V]):
-    """Sets of values by key, of together at most `limit` values. What is forgotten costs a round trip, nothing else."""
+    """Sets of values by key, of together at most `limit` values. What is forgotten costs a round trip, nothing else.
+
+    A key without values takes no memory.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -28,10 +31,13 @@ class Lately(Generic[K, V]):
         return found
 
     def add(self, key: K, values: Iterable[V]) -> None:
-        found = self._sets.setdefault(key, set())
+        found = self._sets.get(key, set())
         before = len(found)
         found.update(values)
+        if not found:
+            return
         self._count += len(found) - before
+        self._sets[key] = found
         self._sets.move_to_end(key)
         while self._count > self._limit:
             self.forget(next(iter(self._sets)))
@@ -41,6 +47,8 @@ class Lately(Generic[K, V]):
         if found and value in found:
             found.remove(value)
             self._count -= 1
+            if not found:
+                del self._sets[key]
 
     def forget(self, key: K) -> None:
         """All values of `key`."""

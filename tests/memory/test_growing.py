@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from array import array
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -80,9 +81,13 @@ def test_a_text_that_changed_inside_a_message_is_noticed() -> None:
 
 
 def test_what_has_no_fingerprint_is_made_each_time() -> None:
-    """Elements that are no messages, or hold an object of any class, are never taken for what they were."""
+    """Elements that are no messages, or hold an object of any class, are never taken for what they were.
+
+    Two arrays of the same bytes may be of other shapes.
+    """
     growing: Growing[str] = Growing()
-    for other in ("text", ToolMessage("t", tool_call_id="1", artifact=object())):
+    others = (object(), {"deep": [bytearray(b"a")]}, array("i", [1]))
+    for other in ("text", *(ToolMessage("t", tool_call_id="1", artifact=one) for one in others)):
         for _ in range(2):
             assert len(_made_of(growing, [HumanMessage("a"), other])) == 2
 

@@ -1,4 +1,4 @@
-"""A tap on the wire between a client and Redis, that counts how often the client waits for an answer."""
+"""A tap on the wire between a client and Redis: how often the client waits for an answer, and how long answers are."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ class Wire:
     url: str
     trips: int = 0
     """Round trips so far: how often somebody spoke after the server had answered, on each connection."""
+    answered: int = 0
+    """Bytes that the server said so far."""
 
 
 @asynccontextmanager
@@ -54,6 +56,7 @@ async def _pass_on(
                 wire.trips += 1
             if not counts:
                 spoke.clear()
+                wire.answered += len(said)
             target.write(said)
             await target.drain()
     finally:

@@ -1,5 +1,6 @@
 -- What stored values are made of: a list shared by its elements is a tree of digests, 16 bytes each.
--- found: array that gets tables of digests and of their bytes by turns   seen: digests already in it
+-- found: array that gets tables of digests and of their bytes by turns   seen: digests that are left out with all below
+--        them: those already in it, and what the caller has
 local function gather(key, digests, depth, found, seen)
   while #digests > 0 do
     local wanted = {}

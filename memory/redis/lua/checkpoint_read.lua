@@ -2,13 +2,16 @@
 --!include checkpoint_expiry
 -- Checkpoints of one namespace with their values and pending writes.
 -- KEYS: ids, records, values, elements, writes, runs, epoch
--- ARGV: ttl or '', namespace, then ids ('' is the newest)
+-- ARGV: ttl or '', namespace, digests of elements that the caller has with all below them, then ids ('' is the newest)
 -- Returns {of each id that there is {id, parent id or '', checkpoint, metadata, {ref, value, …}, {write, …}},
---          {{digest, …}, {bytes, …}, …} of the elements of the values}, or an error if the newest is only a name
+--          {{digest, …}, {bytes, …}, …} of the elements of the values that the caller lacks}, or an error if the newest is only a name
 local ids, records, values, elements, writes = unpack(KEYS)
 local ns = ARGV[2]
 local read, found, seen = {}, {}, {}
-for i = 3, #ARGV do
+for at = 1, #ARGV[3], 16 do
+  seen[string.sub(ARGV[3], at, at + 15)] = true
+end
+for i = 4, #ARGV do
   local id = ARGV[i]
   if id == '' then
     local newest = redis.call('ZREVRANGEBYLEX', ids, '(' .. ns .. '\1', '[' .. ns .. '\0', 'LIMIT', 0, 1)[1]
