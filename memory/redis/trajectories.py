@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 
 import orjson
@@ -21,6 +22,9 @@ from motet.observability.trajectory.references import listed
 
 WEEK_S = 7 * 24 * 3600
 MOST_BYTES = 64 * 1024 * 1024
+
+_HOLDS = ">"
+"""After the name of a content that holds others."""
 
 
 class RedisTrajectories:
@@ -60,7 +64,7 @@ class RedisTrajectories:
         self._cipher = cipher
         self._sealing = Sealing(cipher)
         self._stored: Lately[str, str] = Lately(200_000)
-        """The contents that are there, by thread, as far as this process knows."""
+        """The contents that are there, by thread, as this process knows; what holds others with `_HOLDS`, too."""
 
     async def append(self, thread_id: str, run_id: str, batch: TrajectoryBatch, *, late: bool = False) -> bool:
         """See `TrajectoryStore.append`."""
@@ -132,11 +136,11 @@ class RedisTrajectories:
         head: list[Argument] = [run_id, self._retention_ms, self._most_bytes, _follows(records), int(last), int(late)]
         batch = self._sealing.closed(b"\n".join(records))
         keys = [*self._keys.trajectories(thread_id), self._keys.run(thread_id, run_id)]
-        held = {ref: listed(content) for ref, content in contents.items()}
-        inner = {one for names in held.values() for one in names}
-        own = [ref for ref in contents if ref not in inner]
         there = self._stored.of(thread_id)
         new = [ref for ref in contents if ref not in there]
+        held = self._held(contents, there)
+        inner = {one for names in held.values() for one in names}
+        own = [ref for ref in contents if ref not in inner]
         with answering(self._client):
             sent = [*head, "", batch, self._named(own), *self._sent(new, contents, held)]
             outcome = await self._scripts.run("trajectory_append", keys=keys, args=sent)
@@ -146,10 +150,15 @@ class RedisTrajectories:
                 sent = [*head, "1", batch, self._named(own), *self._sent(new, contents, held)]
                 outcome = await self._scripts.run("trajectory_append", keys=keys, args=sent)
         if outcome == b"kept":
-            self._stored.add(thread_id, new)
+            self._stored.add(thread_id, [*new, *(ref + _HOLDS for ref in new if ref in held)])
         else:
             self._stored.forget(thread_id)
         return outcome
+
+    def _held(self, contents: Mapping[str, bytes], there: AbstractSet[str]) -> Mapping[str, Sequence[str]]:
+        """What those contents hold that hold others; most are there since an earlier run and aren't looked at again."""
+        held = {ref: listed(content) for ref, content in contents.items() if ref not in there or ref + _HOLDS in there}
+        return {ref: names for ref, names in held.items() if names}
 
     def _sent(
         self, refs: Sequence[str], contents: Mapping[str, bytes], held: Mapping[str, Sequence[str]]
@@ -157,17 +166,18 @@ class RedisTrajectories:
         """Contents as the script takes them: all their names, then each with the names of those that it holds."""
         sent: list[Argument] = [self._named(refs)]
         for ref in refs:
-            sent += (self._sealing.closed(bytes.fromhex(ref) + contents[ref]), self._named(held[ref]))
+            sent += (self._sealing.closed(bytes.fromhex(ref) + contents[ref]), self._named(held.get(ref, ())))
         return sent
 
     def _named(self, refs: Sequence[str]) -> bytes:
         """Names of contents in Redis, each once; what was cut has none."""
-        return b"".join(self._hidden(ref) for ref in dict.fromkeys(refs) if ref != CUT)
+        names = [ref for ref in dict.fromkeys(refs) if ref != CUT]
+        return bytes.fromhex("".join(names)) if self._cipher is None else b"".join(map(self._hidden, names))
 
     def _hidden(self, ref: str) -> bytes:
-        """A content's name in Redis, 16 bytes; under a key it tells nobody whether a guess at the content is right."""
-        name = bytes.fromhex(ref)
-        return name if self._cipher is None else blake2b(name, key=self._cipher.digest_key, digest_size=16).digest()
+        """A content's name in Redis under a key, 16 bytes: it tells nobody whether a guess at the content is right."""
+        assert self._cipher is not None, "without a key, the name stands as it is"
+        return blake2b(bytes.fromhex(ref), key=self._cipher.digest_key, digest_size=16).digest()
 
 
 def _follows(records: Sequence[bytes]) -> str:

@@ -331,6 +331,46 @@ async def test_a_list_holds_its_elements(redis: Redis, keys: Keys) -> None:
     assert await redis.exists(*keys.trajectories(THREAD)) == 0
 
 
+async def test_what_two_processes_send_goes_with_the_last_run(redis: Redis, keys: Keys) -> None:
+    """Each batch holds it once, whoever brought it first, and whatever lists hold it besides."""
+    one, other = RedisTrajectories(redis, keys), RedisTrajectories(redis, keys)
+    elements = [b'"%d %b"' % (number, os.urandom(300).hex().encode()) for number in range(6)]
+    contents = (*told(elements[:5]), told(elements)[-1], elements[5])
+    await one.append(THREAD, await run(redis, keys, "r1"), batch(b"{}", contents=told(elements[:5])))
+    await other.append(THREAD, await run(redis, keys, "r2"), batch(b"{}", contents=contents))
+    await one.forget(THREAD, "r1")
+
+    assert set((await one.read(THREAD, "r2")).contents.values()) == set(contents)
+    counted, is_there = await taken(redis, keys)
+    assert counted == is_there
+    await one.forget(THREAD, "r2")
+    assert await redis.exists(*keys.trajectories(THREAD)) == 0
+
+
+async def test_a_batch_names_a_list_that_is_there_and_not_its_elements(redis: Redis, keys: Keys) -> None:
+    """Also where this process sent it with an earlier run: its elements go on being held by it."""
+    trajectories = RedisTrajectories(redis, keys)
+    contents = told([b'"a"', b'"b"', b'"c"'])
+    for run_id in ("r1", "r2"):
+        await trajectories.append(THREAD, await run(redis, keys, run_id), batch(b"{}", contents=contents))
+
+    named = [await redis.hget(keys.trajectories(THREAD)[1], f"{run_id}\0001\0refs") for run_id in ("r1", "r2")]
+    assert named == [bytes.fromhex(name_of(contents[-1]))] * 2
+
+
+async def test_a_batch_of_thousands_of_contents_is_kept_whole(redis: Redis, keys: Keys) -> None:
+    """And goes whole."""
+    trajectories = RedisTrajectories(redis, keys)
+    contents = told([b'"%d"' % number for number in range(2_500)])
+    await trajectories.append(THREAD, await run(redis, keys, "r1"), batch(b"{}", contents=contents))
+
+    assert set((await trajectories.read(THREAD, "r1")).contents.values()) == set(contents)
+    counted, is_there = await taken(redis, keys)
+    assert counted == is_there
+    await trajectories.forget(THREAD, "r1")
+    assert await redis.exists(*keys.trajectories(THREAD)) == 0
+
+
 async def test_what_was_lost_is_sent_again(redis: Redis, redis_url: str, keys: Keys) -> None:
     """What this process thinks is there and isn't, because of another's cleaning up, costs one more round trip."""
     one, other = RedisTrajectories(redis, keys), RedisTrajectories(redis, keys)
@@ -368,4 +408,25 @@ async def test_what_nobody_has_any_more_does_not_stop_a_run(redis: Redis, redis_
     found = await trajectories.read(THREAD, "r1")
     assert set(found.contents.values()) == {b'"b"', *lists}
     await trajectories.forget(THREAD, "r1")
+    assert await redis.exists(*keys.trajectories(THREAD)) == 0
+
+
+async def test_what_was_missing_is_kept_when_somebody_brings_it(redis: Redis, redis_url: str, keys: Keys) -> None:
+    """A list may be held whose element was gone: whoever only names the element is told so, and sends it."""
+    one, other = RedisTrajectories(redis, keys), RedisTrajectories(redis, keys)
+    lists = told([b'"a"', b'"b"'])
+    for run_id in ("r1", "r2", "r3"):
+        await run(redis, keys, run_id)
+    await other.append(THREAD, "r1", batch(b"{}", contents=(b'"a"',)))
+    await redis.delete(*keys.trajectories(THREAD))
+    await one.append(THREAD, "r2", batch(b"{}", contents=lists[1:]))
+
+    async def append() -> None:
+        assert await other.append(THREAD, "r3", batch(b"{}", contents=lists))
+
+    assert await commands_of(redis_url, append, redis, keys) == ["EVALSHA", "EVALSHA"]
+    for run_id in ("r2", "r3"):
+        assert set((await one.read(THREAD, run_id)).contents.values()) == set(lists)
+    for run_id in ("r2", "r3"):
+        await one.forget(THREAD, run_id)
     assert await redis.exists(*keys.trajectories(THREAD)) == 0

@@ -6,4 +6,4 @@
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then
   return false
 end
-return publish(KEYS[1], KEYS[3], ARGV[2], 4, #ARGV, ARGV[3])
+return publish(KEYS[1], KEYS[3], ARGV[2], events_at(4, #ARGV), ARGV[3])

@@ -95,18 +95,12 @@ if clears then
   active = state[1]
 end
 
-local time = redis.call('TIME')
-local now_us = time[1] .. string.format('%06d', time[2])
-if not state[3] then
-  redis.call('HSET', thread, 'created_us', now_us, 'metadata', ARGV[8], 'interrupts', '[]', 'error', '',
-    'temporary', ARGV[9])
-end
 redis.call('HSET', run, 'request', request, 'status', 'pending', 'created_us', now_us, 'updated_us', now_us,
   'ready_us', now_us, 'attempt', 0, 'error', '', 'answered', #answered > 0 and cjson.encode(answered) or '[]',
   'after', #answered > 0 and state[4] or '')
 redis.call('DEL', KEYS[4]) -- of a run that had the same id and was rolled back
 redis.call('ZADD', runs, now_us, run_id)
-local held = false
+local held, first = false, false
 if #answered > 0 then
   if active == '' then
     advance(epoch) -- who writes to the thread by hand would bring back what is being answered
@@ -136,15 +130,17 @@ if #answered > 0 then
   answering[#answering + 1] = {run_id, taken}
   redis.call('HSET', thread, 'interrupts', listed(kept), 'answering', cjson.encode(answering))
 else
-  redis.call('RPUSH', queue, run_id)
+  first = redis.call('RPUSH', queue, run_id) == 1
   -- What comes behind a question waits as well; an answer that was rolled back just now is one again.
   held = active == '' and (state[2] or '[]') ~= '[]'
 end
 if active == '' and not held then
-  active = redis.call('LINDEX', queue, 0)
+  active = first and run_id or redis.call('LINDEX', queue, 0)
 end
+local made = state[3] and {}
+  or {'created_us', now_us, 'metadata', ARGV[8], 'interrupts', '[]', 'error', '', 'temporary', ARGV[9]}
 redis.call('HSET', thread, 'active', active, 'status', held and 'interrupted' or 'busy', 'updated_us', now_us,
-  'graph_id', ARGV[5], 'assistant_id', ARGV[6], 'configurable', ARGV[7])
+  'graph_id', ARGV[5], 'assistant_id', ARGV[6], 'configurable', ARGV[7], unpack(made))
 local started = false
 if active == run_id and ARGV[10] ~= '' then
   started = start(run, epoch, ARGV[10], ARGV[11])

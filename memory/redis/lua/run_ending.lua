@@ -39,14 +39,13 @@ end
 --    trajectories: a list of three
 -- how: run_id, status, mode ('' | 'lost' | 'interrupt' | 'rollback'), failure (JSON or ''), waiting (JSON),
 --      retention_ms, kept (events), last_at (index in ARGV of the last event's name, its data follows), channel;
+--      earlier: indices of the names of events that come before the last
 --      over: the run ended before, and only its questions are withdrawn: it has had its last event;
 --      reason: why what waited before and doesn't any more is withdrawn
 --      who: JSON of whoever cancels it, else nothing: whoever had it cancelled before, if anybody
 --      followed: another run is about to be queued, so a temporary thread stays
--- Returns the id of the run that may start now, or '', the time in milliseconds, and ids of the last event.
+-- Returns the id of the run that may start now, or '', the time in milliseconds, and ids of the events.
 local function end_run(k, how)
-  local time = redis.call('TIME')
-  local now_us = time[1] .. string.format('%06d', time[2])
   local state = redis.call('HMGET', k.thread, 'interrupts', 'temporary', 'active', 'answering')
   local was = state[1] or '[]' -- a thread may be lost, and its run not
   local known = redis.call('HMGET', k.run, 'answered', 'after')
@@ -86,9 +85,11 @@ local function end_run(k, how)
   local who = how.who or how.mode ~= '' and how.mode ~= 'lost' and redis.call('HGET', k.run, 'cancelled_by') or ''
   waiting = wait_for(k, now_us, how.run_id, was, waiting, how.reason or '', who)
 
-  local last = {}
+  local ids = {}
   if not how.over then
-    last = publish(k.events, k.run, how.kept, how.last_at, how.last_at + 1, how.channel)
+    local at = how.earlier or {}
+    at[#at + 1] = how.last_at
+    ids = publish(k.events, k.run, how.kept, at, how.channel)
   end
   if moves then
     advance(k.epoch)
@@ -106,16 +107,16 @@ local function end_run(k, how)
     redis.call('PEXPIRE', k.run, how.retention_ms)
   end
 
-  local now_ms = string.sub(now_us, 1, -4)
+  local ended_ms = string.format('%d', now_ms)
   if goes then
     redis.call('DEL', k.thread, k.queue, k.runs, k.approvals, k.grants, unpack(k.checkpoints))
     redis.call('PEXPIRE', k.epoch, how.retention_ms)
-    return '', now_ms, last
+    return '', ended_ms, ids
   end
 
   if not moves then
     redis.call('HSET', k.thread, 'interrupts', waiting, 'answering', listed(rest.left))
-    return '', now_ms, last
+    return '', ended_ms, ids
   end
   -- While something waits, only what answers goes on.
   local released = redis.call('LINDEX', k.queue, 0) or ''
@@ -140,5 +141,5 @@ local function end_run(k, how)
   elseif how.mode == '' and not failed then
     redis.call('HSET', k.thread, 'asked', how.run_id)
   end
-  return released, now_ms, last
+  return released, ended_ms, ids
 end

@@ -17,16 +17,12 @@ local overruled = cancel == 'rollback' or cancel == 'interrupt' and mode == ''
 if overruled then
   status, failure, mode, last_at = 'interrupted', '', cancel, 10
 end
-local ids = {}
-if #ARGV > 13 then
-  ids = publish(KEYS[4], KEYS[3], ARGV[8], 12, #ARGV - 2, '')
-end
-local released, now_ms, last = end_run(
+local released, ended_ms, ids = end_run(
   {thread = KEYS[1], queue = KEYS[2], run = KEYS[3], events = KEYS[4], epoch = KEYS[5], runs = KEYS[6],
     checkpoints = {unpack(KEYS, 7, 12)}, approvals = KEYS[13], grants = KEYS[14], journal = KEYS[15],
     trajectories = {unpack(KEYS, 16, 18)}},
   {run_id = ARGV[1], status = status, mode = mode, failure = failure, waiting = ARGV[5],
-    retention_ms = ARGV[7], kept = ARGV[8], last_at = last_at, channel = ARGV[9],
+    retention_ms = ARGV[7], kept = ARGV[8], earlier = events_at(12, #ARGV - 3), last_at = last_at,
+    channel = ARGV[9],
     reason = overruled and 'the run was cancelled' or 'the graph asks it no longer'})
-ids[#ids + 1] = last[1]
-return {released, now_ms, ids, overruled and 1 or 0}
+return {released, ended_ms, ids, overruled and 1 or 0}

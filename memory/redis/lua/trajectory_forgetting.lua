@@ -48,5 +48,5 @@ local function forget_trajectory(k, run_id)
     redis.call('DEL', k[1], k[2], k[3])
     return 0
   end
-  return redis.call('HINCRBY', k[2], '', -freed)
+  return redis.call('HINCRBY', k[2], '', 0 - freed) -- `-freed` may be -0, which is no integer to Redis 7.0
 end
