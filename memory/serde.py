@@ -36,6 +36,9 @@ _RAW = (bytes, bytearray)
 _OPTIONS = jsonplus._option  # pyright: ignore[reportPrivateUsage] # noqa: SLF001 - the format's, which has no other name
 _encode_other = jsonplus._msgpack_default  # pyright: ignore[reportPrivateUsage] # noqa: SLF001 - the same
 
+_MOST_DERIVED = 64
+"""Serializers that are kept of those derived from one: a graph needs one, and one made for each run may need others."""
+
 _NO_CLASS = -1
 """No extension's number: plain data, or a snapshot of LangGraph's own."""
 
@@ -58,6 +61,8 @@ class StrictSerializer(JsonPlusSerializer):
             allowed_msgpack_modules=tuple(classes) or None,
         )
         self._encode = _encoder(self._listed)
+        self._derived: dict[frozenset[tuple[str, ...] | type], JsonPlusSerializer] = {}
+        """By the classes it was derived with: each run of a graph asks for the same."""
         _allow_schemas()
         _watch()
 
@@ -67,10 +72,21 @@ class StrictSerializer(JsonPlusSerializer):
         return frozenset(listed) if isinstance(listed, set) else frozenset()
 
     def with_msgpack_allowlist(self, extra_allowlist: Iterable[tuple[str, ...] | type]) -> JsonPlusSerializer:
-        """The same with more classes, by themselves or as (module, name)."""
-        derived = super().with_msgpack_allowlist(extra_allowlist)
+        """The same with more classes, by themselves or as (module, name); for the same classes the same one again."""
+        extra = frozenset(extra_allowlist)
+        known = self._derived.get(extra)
+        if known is None:
+            known = self._with(extra)
+            if len(self._derived) >= _MOST_DERIVED:
+                self._derived.clear()
+            self._derived[extra] = known
+        return known
+
+    def _with(self, extra: frozenset[tuple[str, ...] | type]) -> JsonPlusSerializer:
+        derived = super().with_msgpack_allowlist(extra)
         if derived is not self and isinstance(derived, StrictSerializer):
             derived._encode = _encoder(derived._listed)  # noqa: SLF001 - a copy of this very class
+            derived._derived = {}  # noqa: SLF001 - the same
         return derived
 
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -36,6 +36,14 @@ class _Open:
     first_token_s: float | None = None
 
 
+class TokenListener(Protocol):
+    """Hears of each piece of a model's answer."""
+
+    def token_seen(self, chunk: Any) -> None:
+        """A piece of the answer to the model call of this context arrived: LangChain's ChatGenerationChunk, or None."""
+        ...
+
+
 class CallWatch(BaseCallbackHandler):
     """Watches one attempt at a run inside `watching()`, as no interceptor could: only LangChain's callbacks tell the
     provider, and whether the answer came in pieces to a node that streams by itself.
@@ -49,9 +57,17 @@ class CallWatch(BaseCallbackHandler):
     raise_error = False
 
     def __init__(
-        self, listener: CallListener, prices: Prices, graph_id: str, *, clock: Callable[[], float] = time.monotonic
+        self,
+        listener: CallListener,
+        prices: Prices,
+        graph_id: str,
+        *,
+        tokens: TokenListener | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`tokens` hears of each piece of each answer, too."""
         self._listener = listener
+        self._pieces = tokens
         self._prices = prices
         self._graph_id = graph_id
         self._clock = clock
@@ -110,6 +126,8 @@ class CallWatch(BaseCallbackHandler):
         call = self._open.get(run_id)
         if call is not None and call.first_token_s is None:
             call.first_token_s = self._clock() - call.began
+        if self._pieces is not None:
+            self._pieces.token_seen(kwargs.get("chunk"))
 
     @override
     def on_stream_event(self, event: Any, *, run_id: UUID, **kwargs: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -19,6 +19,7 @@ from typing_extensions import override
 from motet.calls import Place, current_place, place_of
 from motet.errors import StaleClaim
 from motet.observability import handoffs, names
+from motet.observability.call_watch import TokenListener
 from motet.observability.links import context_of, current_traceparent, links_to, traceparent_of
 from motet.observability.signals import described, outcome_of
 
@@ -34,14 +35,6 @@ __all__ = [
 
 _SLOW_NS = 100_000_000
 _MOST_PUBLISH_SPANS = 20
-
-
-class TokenListener(Protocol):
-    """Hears of each piece of a model's answer."""
-
-    def token_seen(self, chunk: Any) -> None:
-        """A piece of the answer to the model call of this context arrived: LangChain's ChatGenerationChunk, or None."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +55,7 @@ class NodeWatch(BaseCallbackHandler):
     """In order and in the caller's context, not in a thread."""
     raise_error = False
 
-    def __init__(self, tracer: trace.Tracer, listener: TokenListener) -> None:
+    def __init__(self, tracer: trace.Tracer, listener: TokenListener | None = None) -> None:
         self._tracer = tracer
         self._silent = isinstance(tracer, trace.NoOpTracer)
         self._listener = listener
@@ -77,6 +70,12 @@ class NodeWatch(BaseCallbackHandler):
     def ignore_chain(self) -> bool:
         """Where no span is made, nodes needn't be told of."""
         return self._silent
+
+    @property
+    @override
+    def ignore_chat_model(self) -> bool:
+        """Of a model only its tokens matter; LangChain would write out all its messages for who doesn't say so."""
+        return True
 
     @property
     @override
@@ -131,7 +130,8 @@ class NodeWatch(BaseCallbackHandler):
 
     @override
     def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
-        self._listener.token_seen(kwargs.get("chunk"))
+        if self._listener is not None:
+            self._listener.token_seen(kwargs.get("chunk"))
 
     def _around(self, namespace: str) -> otel_context.Context:
         """The context of the innermost open node that `namespace` lies in, else the run's."""

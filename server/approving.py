@@ -8,19 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
-from uuid import UUID
 
 import orjson
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.messages import ToolCall as MadeCall
 from langchain_core.outputs import ChatResult
 from langchain_core.tools import BaseTool
-from langgraph.callbacks import GraphCallbackHandler, GraphInterruptEvent
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import Interrupt, StateSnapshot
-from typing_extensions import override
 
-from motet.calls import ModelCall, ModelNext, ToolCall, ToolNext, place_of
+from motet.calls import ModelCall, ModelNext, NodeCall, NodeNext, ToolCall, ToolNext
 from motet.errors import EffectUnknown, OperatorError, StaleClaim
 from motet.graphs import ambiguous
 from motet.graphs.questions import digest, read, told
@@ -71,14 +68,11 @@ class _Made:
         return same == (self.graph, self.call["name"], _canonical(self.call["args"]))
 
 
-class Approving(GraphCallbackHandler):
-    """Interceptor and callback of one attempt; see the module. Stands around the ledger, so it sees its doubts.
+class Approving:
+    """Interceptor of one attempt; see the module. Stands around the ledger, so it sees its doubts.
 
     It never fails a run: what it can't tell stays empty.
     """
-
-    run_inline = True
-    """It is quick, and LangChain would send each event of each node through a thread."""
 
     def __init__(self, approvals: Approvals, claimed: Claimed, *, deadline_s: float | None) -> None:
         """Watch the attempt at `claimed`; questions that say nothing of it wait for `deadline_s`, None for ever."""
@@ -87,8 +81,6 @@ class Approving(GraphCallbackHandler):
         self._deadline_s = deadline_s
         self._made: list[_Made] = []
         """The tool calls that models made; of several messages the newest first."""
-        self._nodes: dict[UUID, str] = {}
-        """The namespace of each node at work."""
         self._places: dict[str, str] = {}
         """The namespace of the node that raised each interrupt."""
         self._checkpoint_id = ""
@@ -115,37 +107,14 @@ class Approving(GraphCallbackHandler):
             outcome = _outcome("void", "", "what waited had changed before it was acted on: look again")
             await self._recorded([(one.approval_id, 0)], outcome)
 
-    def on_interrupt(self, event: GraphInterruptEvent) -> None:
-        """LangGraph's callback: the root graph stopped."""
-        self._checkpoint_id = event.checkpoint_id
-
-    @override
-    def on_chain_start(
-        self,
-        serialized: dict[str, Any] | None,
-        inputs: Any,
-        *,
-        run_id: UUID,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Remember where a node works: LangGraph tells nobody where an interrupt came from."""
-        node = (metadata or {}).get("langgraph_node")
-        if node and kwargs.get("name") == node:
-            self._nodes[run_id] = place_of(metadata).namespace
-
-    @override
-    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        """Forget it."""
-        self._nodes.pop(run_id, None)
-
-    @override
-    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """An interrupt passes the node that raised it first."""
-        place = self._nodes.pop(run_id, None)
-        if place is not None:
+    async def node(self, call: NodeCall, proceed: NodeNext) -> object:
+        """Remember where each interrupt came from: LangGraph tells nobody. It passes the node that raised it first."""
+        try:
+            return await proceed(call)
+        except BaseException as error:
             for one in _interrupts(error):
-                self._places.setdefault(one.id, place)
+                self._places.setdefault(one.id, call.place.namespace)
+            raise
 
     async def model(self, call: ModelCall, proceed: ModelNext) -> ChatResult:
         """Remember what is said beside a tool call."""
@@ -154,9 +123,14 @@ class Approving(GraphCallbackHandler):
             self._made = [*_made(generation.message, _graph_of(call.place.namespace)), *self._made]
         return result
 
+    def stopped(self, snapshot: StateSnapshot) -> None:
+        """Learn where the root graph stopped, from its state there."""
+        self._checkpoint_id = snapshot.config.get("configurable", {}).get("checkpoint_id", "")
+
     def recall(self, snapshot: StateSnapshot, graph: str = "") -> None:
         """Learn from a state and those of its sub-graphs where it stopped, and what was said before this attempt."""
-        self._checkpoint_id = self._checkpoint_id or snapshot.config.get("configurable", {}).get("checkpoint_id", "")
+        if not self._checkpoint_id:
+            self.stopped(snapshot)
         values: Any = snapshot.values
         messages = cast("dict[str, Any]", values).get("messages") if isinstance(values, dict) else None
         for message in reversed(cast("list[Any]", messages) if isinstance(messages, list) else []):

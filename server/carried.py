@@ -18,3 +18,12 @@ def check_json(field: str, value: object) -> None:
         orjson.dumps(value, default=BaseModel.model_dump)
     except orjson.JSONEncodeError as error:
         raise InvalidInput(field, value, f"whole characters and integers of 64 bits ({error})") from None
+
+
+def check_fields(body: BaseModel) -> None:
+    """As `check_json`, for each field of `body`: of those that are wrong, the first is named."""
+    try:
+        orjson.dumps(dict(body), default=BaseModel.model_dump)
+    except orjson.JSONEncodeError:
+        for name, value in body:
+            check_json(name, value)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
-from typing import Any
+from types import CoroutineType
+from typing import Any, cast
 
 from typing_extensions import override
 
@@ -37,7 +38,8 @@ def contain_tasks() -> None:
 def _task(
     loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any] | Generator[Any, None, Any], **options: Any
 ) -> asyncio.Task[Any]:
-    made = _Contained(coroutine) if isinstance(coroutine, Coroutine) else coroutine
+    is_coroutine = type(coroutine) is CoroutineType or isinstance(coroutine, Coroutine)  # the latter costs far more
+    made = _Contained(cast("Coroutine[Any, Any, Any]", coroutine)) if is_coroutine else coroutine
     return asyncio.Task(made, loop=loop, **options)
 
 

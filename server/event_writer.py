@@ -76,10 +76,12 @@ class EventWriter:
         self._count = 0
         """Events added that Redis hasn't confirmed."""
         self._bytes = 0
+        self._begins: asyncio.TimerHandle | None = None
+        """Begins the flushing after a pause; a run that ends before needs no flusher."""
         self._flushing: asyncio.Task[None] | None = None
         self._only_begun = False
         self._hurry = asyncio.Event()
-        """Set when the pause that the flusher makes must end."""
+        """Set when the pause that the flusher makes must end; one that hasn't begun does so at once."""
         self._written = asyncio.Event()
         self._closing = False
 
@@ -90,6 +92,7 @@ class EventWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
+            self._stop_waiting()
             if self._flushing is not None:
                 self._flushing.cancel()
                 await asyncio.gather(self._flushing, return_exceptions=True)
@@ -105,13 +108,11 @@ class EventWriter:
             return
         self._count += 1
         self._bytes += self._taken(event)
-        if self._flushing is None:
+        if not self._is_written:
             self._only_begun = isinstance(event, RunStarted) and not self._waited
-            pause_s = _FIRST_S if self._only_begun else self._flush_s if self._waited else 0
-            self._flushing = asyncio.create_task(self._flush(pause_s))
+            self._begin_after(_FIRST_S if self._only_begun else self._flush_s if self._waited else 0)
         elif self._only_begun:
-            self._only_begun = False
-            self._hurry.set()
+            self._begin()
 
     def _taken(self, event: Event) -> int:
         """Put `event` where it waits; about how many bytes it takes."""
@@ -133,7 +134,9 @@ class EventWriter:
     async def room(self) -> None:
         """Return when not too much waits for Redis: at once while it keeps up."""
         self._raise_failure()
-        while self._flushing is not None and (self._count >= _MOST or self._bytes >= _MOST_BYTES):
+        while self._is_written and (self._count >= _MOST or self._bytes >= _MOST_BYTES):
+            if self._flushing is None:
+                self._begin()
             self._hurry.set()
             self._written.clear()
             await self._written.wait()
@@ -142,6 +145,7 @@ class EventWriter:
     async def drained(self) -> Sequence[tuple[str, bytes]]:
         """Stop writing; what is left is the caller's, to go out together with the run's end."""
         self._closing = True
+        self._stop_waiting()
         self._hurry.set()
         if self._flushing is not None:
             await asyncio.wait({self._flushing})
@@ -163,19 +167,38 @@ class EventWriter:
         if self._messages is not None:
             self._waiting += [encode(part) for part in self._messages.told()]
 
-    async def _flush(self, pause_s: float) -> None:
+    @property
+    def _is_written(self) -> bool:
+        """Whether what was added is written, now or soon."""
+        return self._begins is not None or self._flushing is not None
+
+    def _begin_after(self, pause_s: float) -> None:
+        if pause_s and self._flush_s:
+            self._begins = asyncio.get_running_loop().call_later(min(pause_s, self._flush_s), self._begin)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._stop_waiting()
+        self._only_begun = False
+        self._flushing = asyncio.create_task(self._flush())
+
+    def _stop_waiting(self) -> None:
+        if self._begins is not None:
+            self._begins.cancel()
+            self._begins = None
+
+    async def _flush(self) -> None:
         """Write until a window passes in which nothing comes."""
-        await self._pause(min(pause_s, self._flush_s))
         while self._count and not self._closing:
             await self._write()
-            await self._pause(self._flush_s)
+            await self._pause()
 
-    async def _pause(self, seconds: float) -> None:
-        if seconds > 0 and not self._closing:
+    async def _pause(self) -> None:
+        if self._flush_s > 0 and not self._closing:
             with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(self._flush_s):
                     await self._hurry.wait()
-        self._only_begun = False
         self._hurry.clear()
 
     async def _write(self) -> None:

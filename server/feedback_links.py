@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
@@ -24,6 +24,9 @@ from motet.server.services import Services
 
 _ABOUT = b"motet feedback link 1\0"
 """Stands before what is signed: the secret signs nothing else in this form."""
+BaseUrl = Callable[[], str] | None
+"""Says where the server is reached, with a slash at the end; None where nobody knows."""
+
 _LONGEST = 1_000
 _DAY_S = 24 * 3600
 
@@ -83,23 +86,23 @@ async def made(services: Services, base_url: str, link: Link) -> str:
     return f"{base_url}feedback/tokens/{token}"
 
 
-async def with_links(services: Services, request: RunRequest, keys: Sequence[str], base_url: str) -> RunRequest:
+async def with_links(services: Services, request: RunRequest, keys: Sequence[str], base_url: BaseUrl) -> RunRequest:
     """`request` with a link for each of `keys` in its payload, to be told first in its stream; as it is without any.
 
-    They hold as long as a run's trajectory is kept.
+    They hold as long as a run's trajectory is kept. `base_url` says where the server is reached.
 
     Raises:
         InvalidInput: there are keys, and nothing says where the server is reached.
     """
     if not keys:
         return request
-    if not base_url:
+    if base_url is None:
         raise InvalidInput("feedback_keys", keys, "none in a command: create the run by POST /threads/{id}/runs")
     expires_at = int(time.time() + services.settings.trajectory_days * _DAY_S)
     links: Mapping[str, str] = {
         key: await made(
             services,
-            base_url,
+            base_url(),
             Link(
                 thread_id=request.thread_id,
                 run_id=request.run_id,

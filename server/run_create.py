@@ -16,23 +16,23 @@ from motet.memory.ports import Run, RunRequest, Thread, WaitingInterrupt
 from motet.memory.recall import whose
 from motet.observability.spans import current_traceparent
 from motet.server import thread_state
-from motet.server.carried import check_json
+from motet.server.carried import check_fields
 from motet.server.checkpoint_ref import NEWEST, CheckpointRef, meant
 from motet.server.deciding import as_it_waited, decided, is_decided_so, over, withdraw
-from motet.server.feedback_links import with_links
+from motet.server.feedback_links import BaseUrl, with_links
 from motet.server.fork_block import carried_on
 from motet.server.run_body import RunBody, RunConfig, RunCreate, StatelessRunCreate
 from motet.server.services import Services
 
 
 async def accept(
-    thread_id: str, body: RunCreate, services: Services, who: Who, *, base_url: str = "", waited: bool = False
+    thread_id: str, body: RunCreate, services: Services, who: Who, *, base_url: BaseUrl = None, waited: bool = False
 ) -> Run:
     """Check everything, then record the run; what is refused leaves no trace. Two round trips, three for an answer.
 
     `who` decides, where the run answers a question. The same answer by the same person again records nothing, and gives
-    the run that carries the decision. `base_url` is where the client reached this server, for links. `waited`: the
-    client is told of the end only, so no event is worth a round trip of its own.
+    the run that carries the decision. `base_url` says where the client reached this server, for
+    links. `waited`: the client is told of the end only, so no event is worth a round trip of its own.
 
     Raises:
         InvalidInput, NotFound, ThreadBusy, ThreadWaits, NoWaitingInterrupt, AlreadyDecided, ArgumentsChanged.
@@ -78,7 +78,7 @@ async def accept(
 
 
 async def accept_stateless(
-    bodies: Sequence[StatelessRunCreate], services: Services, *, base_url: str = "", waited: bool = False
+    bodies: Sequence[StatelessRunCreate], services: Services, *, base_url: BaseUrl = None, waited: bool = False
 ) -> list[Run]:
     """Check all, then record each with a thread of its own, whose id is the run's. One round trip each.
 
@@ -127,10 +127,11 @@ def checked(body: RunBody, graphs: GraphRegistry, *, goes_on: bool = False) -> A
 
 def check_told(body: RunBody) -> None:
     """Refuse what no graph could be given. Raises InvalidInput."""
-    _check_configurable((body.config or RunConfig()).configurable)
-    _check_configurable(_told(body.context), of="context")
-    for name, value in body:
-        check_json(name, value)
+    if body.config is not None:
+        _check_configurable(body.config.configurable)
+    if body.context is not None:
+        _check_configurable(_told(body.context), of="context")
+    check_fields(body)
 
 
 async def _thread(thread_id: str, body: RunCreate, services: Services) -> Thread | None:

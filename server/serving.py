@@ -86,6 +86,7 @@ async def serve(
                     # Its lines go through our own logging, which takes secrets out.
                     log_config=None,
                     log_level="warning",
+                    access_log=False,  # below that level, and made all the same
                     timeout_graceful_shutdown=_GRACE_S,
                 )
             )

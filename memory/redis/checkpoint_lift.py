@@ -10,11 +10,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from motet import failpoints
 from motet.memory.redis.checkpoint_table import Place, Write
 
 WAIT_S = 0.003
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """What one task wrote, until it is stored."""
+
+    writes: Sequence[Write]
+    woken: asyncio.Future[None]
+    """Done when it is stored, or has waited long enough."""
+    over: bool = False
+    """Somebody stored it, or failed to."""
+    error: BaseException | None = None
+
+    def wake(self) -> None:
+        if not self.woken.done():
+            self.woken.set_result(None)
+
+    def end(self, error: BaseException | None) -> None:
+        self.over, self.error = True, error
+        self.wake()
 
 
 class Lift:
@@ -23,7 +44,7 @@ class Lift:
     def __init__(self, *, wait_s: float | None = None) -> None:
         """`wait_s`: so long, writes wait for a checkpoint; None: `WAIT_S`."""
         self._wait_s = WAIT_S if wait_s is None else wait_s
-        self._waiting: dict[Place, list[tuple[Sequence[Write], asyncio.Future[BaseException | None]]]] = {}
+        self._waiting: dict[Place, list[_Waiting]] = {}
 
     async def send(
         self,
@@ -36,17 +57,22 @@ class Lift:
 
         Raises what storing them did.
         """
-        stored: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(place, []).append((writes, stored))
+        loop = asyncio.get_running_loop()
+        own = _Waiting(writes=writes, woken=loop.create_future())
+        self._waiting.setdefault(place, []).append(own)
         if self._wait_s:
-            await asyncio.wait({stored}, timeout=self._wait_s)
-        if not stored.done():
+            due = loop.call_later(self._wait_s, own.wake)
+            try:
+                await own.woken
+            finally:
+                due.cancel()
+        if not own.over:
             async with turn:
                 with self.taken(place) as waiting:
                     if waiting:
                         await put(waiting)
-        if (error := stored.result()) is not None:
-            raise error
+        if own.error is not None:
+            raise own.error
 
     @contextmanager
     def taken(self, place: Place) -> Generator[Sequence[Write]]:
@@ -56,13 +82,12 @@ class Lift:
         try:
             if waiting:
                 failpoints.reached("writes.before")
-            yield [write for writes, _ in waiting for write in writes]
+            yield [write for one in waiting for write in one.writes]
             if waiting:
                 failpoints.reached("writes.after")
         except BaseException as raised:
             error = raised
             raise
         finally:
-            for _, stored in waiting:
-                if not stored.done():
-                    stored.set_result(error)
+            for one in waiting:
+                one.end(error)

@@ -26,11 +26,10 @@ class Candid(AbstractConnection):
     """
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
-        for arg in args:
-            kind = type(arg)
-            if (kind is bytes and len(cast("bytes", arg)) > _LONG) or kind not in _PLAIN:
-                # What is long is copied by hiredis, and sent as it is by Python.
-                return super().pack_command(*args)
+        sizes = [len(arg) for arg in args if type(arg) is bytes]
+        if max(sizes, default=0) > _LONG or not _PLAIN.issuperset(map(type, args)):
+            # What is long is copied by hiredis, and sent as it is by Python.
+            return super().pack_command(*args)
         return [hiredis.pack_command(cast("Any", args))] if args[0] in _ONE_WORD else _packer.pack(*cast("Any", args))
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:  # noqa: FBT001, FBT002  # redis-py's signature

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import orjson
@@ -11,6 +10,7 @@ import orjson
 from motet.errors import InvalidInput
 from motet.memory.ports import Run, RunRequest, RunStatus, Thread, ThreadStatus, WaitingInterrupt
 from motet.memory.redis.approval_records import decided_of
+from motet.observability.instants import iso
 
 THREAD_FIELDS = (
     *("created_us", "updated_us", "status", "metadata", "interrupts", "error"),
@@ -40,8 +40,8 @@ def thread_of(thread_id: str, fields: Sequence[bytes]) -> Thread:
     stamped = {"graph_id": graph_id.decode(), "assistant_id": assistant_id.decode()} if graph_id else {}
     return Thread(
         thread_id=thread_id,
-        created_at=_iso(created),
-        updated_at=_iso(updated),
+        created_at=iso(int(created)),
+        updated_at=iso(int(updated)),
         status=cast("ThreadStatus", status.decode()),
         metadata={**orjson.loads(metadata), **stamped},
         interrupts=interrupts_of(thread_id, interrupts),
@@ -85,13 +85,8 @@ def run_of(fields: Sequence[bytes]) -> Run:
     return Run(
         request=request_of(request),
         status=cast("RunStatus", status.decode()),
-        created_at=_iso(created),
-        updated_at=_iso(updated),
+        created_at=iso(int(created)),
+        updated_at=iso(int(updated)),
         attempt=int(attempt),
         error=orjson.loads(error) if error else None,
     )
-
-
-def _iso(microseconds: bytes) -> str:
-    seconds, rest = divmod(int(microseconds), 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest).isoformat()

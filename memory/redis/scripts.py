@@ -56,6 +56,7 @@ class Scripts:
     def __init__(self, client: Redis, *, durability: Durability | None = None) -> None:
         """`durability`: what each `run` waits for in its own round trip; None: for the answer only."""
         self._client = client
+        self._cluster = client if isinstance(client, Cluster) else None
         self._durability = durability
 
     async def run(self, name: str, *, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
@@ -76,7 +77,7 @@ class Scripts:
         In a cluster they run one after the other, each where its keys are. As `run`, waits for what `durability`
         asks for, once, and raises what it raises.
         """
-        if isinstance(self._client, Cluster):
+        if self._cluster is not None:
             return [await self.run(name, keys=keys, args=args) for name, keys, args in calls]
         commands: list[Sequence[Argument]] = [
             ("EVALSHA", _digest(name), len(keys), *keys, *args) for name, keys, args in calls
@@ -124,9 +125,9 @@ class Scripts:
 
     async def _together(self, write: Sequence[Argument], question: Sequence[Argument]) -> list[Any]:
         """Both answers, or errors in their place, of two commands on one connection in one round trip."""
-        if not isinstance(self._client, Cluster):
+        if self._cluster is None:
             return await several(self._client, [write, question])
-        return await self._on_the_keys_node(self._client, write, question)
+        return await self._on_the_keys_node(self._cluster, write, question)
 
     async def _on_the_keys_node(
         self, cluster: Cluster, write: Sequence[Argument], question: Sequence[Argument]

@@ -16,6 +16,7 @@ from langgraph.checkpoint.base import CheckpointTuple
 
 from motet.calls import ModelCall, ModelNext, NodeCall, NodeNext, Place, ToolCall, ToolNext
 from motet.errors import OperatorError
+from motet.observability.instants import now
 from motet.observability.names import Outcome
 from motet.observability.prices import Prices
 from motet.observability.trajectory import state_found
@@ -41,7 +42,7 @@ from motet.observability.trajectory.records import (
     encode,
 )
 from motet.observability.trajectory.sink import Batch, TrajectorySink
-from motet.observability.trajectory.underway import Underway, as_streaming, failure_of, now, streaming
+from motet.observability.trajectory.underway import Underway, as_streaming, failure_of, streaming
 
 __all__ = ["BUFFER_BYTES", "Batch", "Recorder", "TrajectorySink"]
 
@@ -49,6 +50,10 @@ _logger = logging.getLogger(__name__)
 
 BUFFER_BYTES = 16 * 1024 * 1024
 """What waits for a sink that doesn't answer; what comes after it is counted as lost."""
+
+
+_OF_THE_RUN = Place()
+"""Where a record stands that is of the run itself."""
 
 
 class Recorder:
@@ -165,7 +170,7 @@ class Recorder:
                 command=put(command),
                 context=put(context),
                 **{name: self.contents.shown_again(value) for name, value in mappings.items()},
-                **self.contents.shown(others),
+                **self.contents.shown_again(others),
             )
 
         self._keep(make)
@@ -339,7 +344,7 @@ class Recorder:
 
     def _node_finished(self, call: NodeCall, ended: Underway) -> Record:
         told = node_ended(self.contents, call, ended)
-        return NodeFinished(**{**self._header(call.place), "at": now()}, **told)
+        return NodeFinished(**self._header(call.place), **told)
 
     def _number(self, place: Place, kind: str) -> int:
         with self._lock:
@@ -348,8 +353,7 @@ class Recorder:
             self._counts[key] = number + 1
             return number
 
-    def _header(self, place: Place | None = None, ended: Underway | None = None) -> dict[str, Any]:
-        place = place or Place()
+    def _header(self, place: Place = _OF_THE_RUN, ended: Underway | None = None) -> dict[str, Any]:
         index, self._index = self._index, self._index + 1
         return {
             "run_id": self.run_id,

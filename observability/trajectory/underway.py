@@ -7,12 +7,12 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from langchain_core.messages import AIMessageChunk
 
 from motet.errors import BudgetExhausted
+from motet.observability.instants import now
 from motet.observability.names import Outcome
 from motet.observability.signals import outcome_of
 from motet.observability.trajectory.records import Failure
@@ -21,11 +21,6 @@ from motet.observability.trajectory.trees import utf8
 
 _LONGEST = 4_000
 """Characters of an error's message."""
-
-
-def now() -> str:
-    """ISO 8601, UTC, with microseconds."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 @dataclass(slots=True, kw_only=True)

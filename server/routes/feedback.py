@@ -7,10 +7,10 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from motet.memory.feedback import Feedback, Source
-from motet.server.deps import Actor, Authorised, BaseUrl, Wired
+from motet.server.deps import Actor, Authorised, Wired, base_url
 from motet.server.feedback import about, change, give, withdraw
 from motet.server.feedback_body import (
     AskedByLink,
@@ -77,13 +77,13 @@ async def delete(feedback_id: UUID, services: Wired) -> None:
 
 
 @router.post("/tokens")
-async def link(body: LinkCreate, services: Wired, base_url: BaseUrl) -> dict[str, Any]:
+async def link(body: LinkCreate, services: Wired, request: Request) -> dict[str, Any]:
     """A one-time link for feedback on a run."""
     of = await about(services, str(body.run_id), _text(body.thread_id))
     new = new_link(
         thread_id=of.thread_id, run_id=of.run_id, key=body.feedback_key, expires_at=body.until(), nonce=body.id
     )
-    return {"id": new.nonce, "url": await made(services, base_url, new), "expires_at": _moment(new)}
+    return {"id": new.nonce, "url": await made(services, base_url(request)(), new), "expires_at": _moment(new)}
 
 
 @link_router.get("/{token}")

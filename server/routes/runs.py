@@ -6,12 +6,12 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from motet.memory.ports import CancelAction
 from motet.server import wire
-from motet.server.deps import Actor, Authorised, BaseUrl, Wired
+from motet.server.deps import Actor, Authorised, Wired, base_url, services_of
 from motet.server.routes.run_queries import LastEventId, RunList, StreamModes
 from motet.server.run_answers import awaited, headers_of, path_of, streamed
 from motet.server.run_body import RunCreate
@@ -21,32 +21,29 @@ from motet.server.run_create import accept
 router = APIRouter(prefix="/threads/{thread_id}/runs", dependencies=[Authorised])
 
 
-@router.post("")
-async def create(
-    thread_id: UUID, body: RunCreate, services: Wired, actor: Actor, *, base_url: BaseUrl, response: Response
-) -> wire.Wire:
-    """Accept a run to be worked in the background; durable once this returns."""
-    run = await accept(str(thread_id), body, services, actor, base_url=base_url)
-    response.headers.update(headers_of(run))
-    return wire.run(run)
+@router.post("/wait")
+async def create_and_wait(thread_id: UUID, body: RunCreate, actor: Actor, request: Request) -> Response:
+    """Accept a run and answer with the thread's values at its end."""
+    services = services_of(request)
+    run = await accept(str(thread_id), body, services, actor, base_url=base_url(request), waited=True)
+    return await awaited(services, run, cancels=body.on_disconnect == "cancel", who=actor)
 
 
 @router.post("/stream")
-async def create_and_stream(
-    thread_id: UUID, body: RunCreate, services: Wired, actor: Actor, base_url: BaseUrl
-) -> Response:
+async def create_and_stream(thread_id: UUID, body: RunCreate, actor: Actor, request: Request) -> Response:
     """Accept a run and stream its events; when the client leaves, it goes on unless asked otherwise."""
-    run = await accept(str(thread_id), body, services, actor, base_url=base_url)
+    services = services_of(request)
+    run = await accept(str(thread_id), body, services, actor, base_url=base_url(request))
     return streamed(services, run, cancels=body.on_disconnect == "cancel", modes=body.asked_modes, who=actor)
 
 
-@router.post("/wait")
-async def create_and_wait(
-    thread_id: UUID, body: RunCreate, services: Wired, actor: Actor, base_url: BaseUrl
-) -> Response:
-    """Accept a run and answer with the thread's values at its end."""
-    run = await accept(str(thread_id), body, services, actor, base_url=base_url, waited=True)
-    return await awaited(services, run, cancels=body.on_disconnect == "cancel", who=actor)
+@router.post("")
+async def create(thread_id: UUID, body: RunCreate, actor: Actor, *, request: Request, response: Response) -> wire.Wire:
+    """Accept a run to be worked in the background; durable once this returns."""
+    services = services_of(request)
+    run = await accept(str(thread_id), body, services, actor, base_url=base_url(request))
+    response.headers.update(headers_of(run))
+    return wire.run(run)
 
 
 @router.get("")

@@ -6,11 +6,11 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Request, Response
 
 from motet.memory.ports import CancelAction
 from motet.server import wire
-from motet.server.deps import Actor, Authorised, BaseUrl, Wired
+from motet.server.deps import Actor, Authorised, Wired, base_url, services_of
 from motet.server.routes.run_queries import LastEventId, StreamModes
 from motet.server.run_answers import awaited, streamed
 from motet.server.run_body import StatelessRunCreate
@@ -22,33 +22,37 @@ router = APIRouter(prefix="/runs", dependencies=[Authorised])
 Batch = Annotated[list[StatelessRunCreate], Body(min_length=1, max_length=1_000)]
 
 
-@router.post("")
-async def create(body: StatelessRunCreate, services: Wired, base_url: BaseUrl, response: Response) -> wire.Wire:
-    """Accept a run to be worked in the background; durable once this returns."""
-    [run] = await accept_stateless([body], services, base_url=base_url)
-    response.headers["Content-Location"] = f"/runs/{run.request.run_id}"
-    return wire.run(run)
+@router.post("/wait")
+async def create_and_wait(body: StatelessRunCreate, request: Request) -> Response:
+    """Accept a run and answer with its last values."""
+    services = services_of(request)
+    [run] = await accept_stateless([body], services, base_url=base_url(request), waited=True)
+    return await awaited(services, run, cancels=body.on_disconnect == "cancel")
 
 
 @router.post("/stream")
-async def create_and_stream(body: StatelessRunCreate, services: Wired, base_url: BaseUrl) -> Response:
+async def create_and_stream(body: StatelessRunCreate, request: Request) -> Response:
     """Accept a run and stream its events; when the client leaves, it goes on unless asked otherwise."""
-    [run] = await accept_stateless([body], services, base_url=base_url)
+    services = services_of(request)
+    [run] = await accept_stateless([body], services, base_url=base_url(request))
     at = f"/runs/{run.request.run_id}"
     return streamed(services, run, cancels=body.on_disconnect == "cancel", at=at)
 
 
-@router.post("/wait")
-async def create_and_wait(body: StatelessRunCreate, services: Wired, base_url: BaseUrl) -> Response:
-    """Accept a run and answer with its last values."""
-    [run] = await accept_stateless([body], services, base_url=base_url, waited=True)
-    return await awaited(services, run, cancels=body.on_disconnect == "cancel")
+@router.post("")
+async def create(body: StatelessRunCreate, request: Request, response: Response) -> wire.Wire:
+    """Accept a run to be worked in the background; durable once this returns."""
+    services = services_of(request)
+    [run] = await accept_stateless([body], services, base_url=base_url(request))
+    response.headers["Content-Location"] = f"/runs/{run.request.run_id}"
+    return wire.run(run)
 
 
 @router.post("/batch")
-async def create_batch(bodies: Batch, services: Wired, base_url: BaseUrl) -> list[wire.Wire]:
+async def create_batch(bodies: Batch, request: Request) -> list[wire.Wire]:
     """Accept runs to be worked in the background; if one of them can't be accepted, none is."""
-    return [wire.run(run) for run in await accept_stateless(bodies, services, base_url=base_url)]
+    services = services_of(request)
+    return [wire.run(run) for run in await accept_stateless(bodies, services, base_url=base_url(request))]
 
 
 @router.post("/cancel", status_code=HTTPStatus.NO_CONTENT)
