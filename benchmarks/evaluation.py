@@ -28,7 +28,7 @@ from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
-from opentelemetry.trace import NoOpTracer
+from tests.observability.heard import pieces_for
 
 from motet.calls import install, intercepted
 from motet.memory.serde import state_serializer
@@ -40,7 +40,6 @@ from motet.observability.evaluation.registry import evaluators
 from motet.observability.evaluation.scoring_many import Recorded, scored
 from motet.observability.evaluation.trajectory_evaluators import TRAJECTORY
 from motet.observability.evaluation.trajectory_match import Matching, openevals_match
-from motet.observability.spans import NodeWatch
 from motet.observability.trajectory import file
 from motet.observability.trajectory.contents import Contents
 from motet.observability.trajectory.record import Recorder
@@ -76,7 +75,7 @@ async def recorded(rounds: int) -> Trajectory:
     saver = RecordingSaver(InMemorySaver(serde=serde), recorder)
     agent: Any = create_agent(rounds_of(rounds), [weigh], system_prompt="Weigh.", name="weigher", checkpointer=saver)
     config = {
-        "callbacks": [NodeWatch(NoOpTracer(), recorder)],
+        "callbacks": [pieces_for(recorder)],
         "configurable": {"thread_id": "t"},
         "recursion_limit": 99,
     }

@@ -24,11 +24,10 @@ from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseM
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.tools import tool
 from langgraph.graph import MessagesState, StateGraph
-from opentelemetry.trace import NoOpTracer
+from tests.observability.heard import pieces_for
 
 from motet.calls import install, intercepted
 from motet.memory.serde import state_serializer
-from motet.observability.spans import NodeWatch
 from motet.observability.trajectory.contents import Contents
 from motet.observability.trajectory.record import Recorder
 from motet.testing import FunctionModel
@@ -110,7 +109,7 @@ def graph(messages: int, calls: int) -> Any:
 async def cpu_ms(made: Any, *, calls: int, streamed: bool, recorded: bool) -> float:
     """CPU a call, in milliseconds."""
     recorder = Recorder("r", contents=Contents(state_serializer()), thread_id="t")
-    config = {"callbacks": [NodeWatch(NoOpTracer(), recorder)]}
+    config = {"callbacks": [pieces_for(recorder)]}
     began = time.process_time()
     with intercepted([recorder] if recorded else []):
         async for _ in made.astream({"messages": []}, config, stream_mode="messages" if streamed else "values"):

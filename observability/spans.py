@@ -19,14 +19,12 @@ from typing_extensions import override
 from motet.calls import Place, current_place, place_of
 from motet.errors import StaleClaim
 from motet.observability import handoffs, names
-from motet.observability.call_watch import TokenListener
 from motet.observability.links import context_of, current_traceparent, links_to, traceparent_of
 from motet.observability.signals import described, outcome_of
 
 __all__ = [
     "NodeWatch",
     "RunSpan",
-    "TokenListener",
     "approval_wait_span",
     "claim_spans",
     "current_traceparent",
@@ -44,7 +42,7 @@ class _OpenNode:
 
 
 class NodeWatch(BaseCallbackHandler):
-    """Stands in `config["callbacks"]` of a run: makes `invoke_node` spans, and tells a listener of tokens.
+    """Stands in `config["callbacks"]` of a run: makes `invoke_node` spans.
 
     LangChain calls it for every runnable; those that carry a node's own name in a namespace that
     isn't open yet are nodes. A nested node's span is a child of the node around it; model and tool
@@ -55,10 +53,8 @@ class NodeWatch(BaseCallbackHandler):
     """In order and in the caller's context, not in a thread."""
     raise_error = False
 
-    def __init__(self, tracer: trace.Tracer, listener: TokenListener | None = None) -> None:
+    def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
-        self._silent = isinstance(tracer, trace.NoOpTracer)
-        self._listener = listener
         self._nodes: dict[UUID, _OpenNode] = {}
         self._open: dict[str, UUID] = {}
         self._failed = Counter[str]()
@@ -67,21 +63,15 @@ class NodeWatch(BaseCallbackHandler):
 
     @property
     @override
-    def ignore_chain(self) -> bool:
-        """Where no span is made, nodes needn't be told of."""
-        return self._silent
-
-    @property
-    @override
-    def ignore_chat_model(self) -> bool:
-        """Of a model only its tokens matter; LangChain would write out all its messages for who doesn't say so."""
+    def ignore_llm(self) -> bool:
+        """Models have spans of their own."""
         return True
 
     @property
     @override
-    def ignore_agent(self) -> bool:
-        """Nor tools."""
-        return self._silent
+    def ignore_chat_model(self) -> bool:
+        """LangChain would write out all that a model is asked for who doesn't say so."""
+        return True
 
     @override
     def on_chain_start(
@@ -127,11 +117,6 @@ class NodeWatch(BaseCallbackHandler):
         run_id = self._open.get(place.namespace)
         around = self._nodes[run_id].span if run_id is not None else None
         self._hand_over(handoffs.from_tool(output), place, around)
-
-    @override
-    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
-        if self._listener is not None:
-            self._listener.token_seen(kwargs.get("chunk"))
 
     def _around(self, namespace: str) -> otel_context.Context:
         """The context of the innermost open node that `namespace` lies in, else the run's."""

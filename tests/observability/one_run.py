@@ -13,7 +13,6 @@ from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
 from tests.models import asked
-from tests.observability.traced import Unheard
 from tests.observability.weather import travel
 
 from motet.observability import langsmith
@@ -29,7 +28,7 @@ async def main(run_id: str) -> None:
         config: RunnableConfig = {
             "run_id": UUID(run_id),
             "run_name": "travel",
-            "callbacks": [NodeWatch(telemetry.tracer, Unheard())],
+            "callbacks": [NodeWatch(telemetry.tracer)],
             "configurable": {"thread_id": "t1"},
             "metadata": langsmith.run_metadata(thread_id="t1", run_id=run_id, assistant_id="a1", graph_id="travel"),
         }

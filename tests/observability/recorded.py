@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import StateGraph
-from opentelemetry.trace import NoOpTracer
+from tests.observability.heard import pieces_for
 
 from motet.calls import intercepted
 from motet.memory.serde import state_serializer
-from motet.observability.spans import NodeWatch
 from motet.observability.trajectory.contents import Contents, plain, restore
 from motet.observability.trajectory.record import Batch, Recorder, TrajectorySink
 from motet.observability.trajectory.recording_saver import RecordingSaver
@@ -86,7 +85,7 @@ async def recorded(
     inner = saver or InMemorySaver(serde=SERDE)
     served = graph.copy(update={"checkpointer": RecordingSaver(inner, recorder, sink)})
     config: RunnableConfig = {
-        "callbacks": [NodeWatch(NoOpTracer(), recorder)],
+        "callbacks": [pieces_for(recorder)],
         "configurable": {"thread_id": "t1"},
     }
     recorder.run_started(graph_id="travel", input=given)

@@ -14,7 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.base import BaseStore
 from langgraph.types import Command
-from opentelemetry import trace
+from tests.observability.heard import pieces_for
 
 from motet import calls
 from motet.calls import intercepted
@@ -22,7 +22,6 @@ from motet.graphs.events import Mode, encode
 from motet.graphs.registry import GraphRegistry
 from motet.graphs.runtime import RunPlan, stream, waiting_interrupts
 from motet.memory.serde import state_serializer
-from motet.observability.spans import NodeWatch
 from motet.observability.trajectory.contents import Contents
 from motet.observability.trajectory.record import Recorder
 from motet.observability.trajectory.recording_saver import RecordingSaver
@@ -118,7 +117,7 @@ class Recording:
                 seconds=60,
                 name="graph",
                 recursion_limit=self._recursion_limit,
-                callbacks=[NodeWatch(trace.NoOpTracer(), recorder)],
+                callbacks=[pieces_for(recorder)],
             )
             try:
                 return await self._told(graph, plan, recorder)

@@ -19,13 +19,6 @@ CLIENT = f"00-{TRACE}-b7ad6b7169203331-01"
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwxyz123456"
 
 
-class Unheard:
-    """A listener of tokens that does nothing."""
-
-    def token_seen(self, chunk: Any) -> None:
-        """Nothing."""
-
-
 class Traced:
     """Tracing into memory, and a run under it as the runtime does one."""
 
@@ -44,7 +37,7 @@ class Traced:
             attempt=1,
             traceparent=CLIENT,
         ) as running:
-            callbacks: list[BaseCallbackHandler] = [NodeWatch(tracer, Unheard())]
+            callbacks: list[BaseCallbackHandler] = [NodeWatch(tracer)]
             config: RunnableConfig = {
                 "callbacks": callbacks,
                 "configurable": {"thread_id": "t1", "api_key": SECRET},
