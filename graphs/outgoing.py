@@ -12,7 +12,7 @@ from langchain_core.messages.tool import tool_call_chunk
 from motet.graphs.events import Part, jsonable, to_json
 from motet.growing import Growing
 from motet.held import held_by
-from motet.remembered import Remembered
+from motet.remembered import Remembered, fitted
 
 LONGEST_HELD = 512
 """Characters held back of one text; of a longer word without end the front goes out redacted as far as it is."""
@@ -47,7 +47,7 @@ class Searched:
 
     def note(self, held: bytes, told: bytes) -> orjson.Fragment:
         """Remember that a message that holds `held` may leave as `told`, which comes back."""
-        fragment = orjson.Fragment(told)
+        fragment = orjson.Fragment(fitted(told))
         self._told.note(held, fragment, len(told))
         return fragment
 

@@ -17,7 +17,7 @@ from motet.graphs.shapes import Shown, shown
 from motet.held import held_by
 from motet.memory.ports import Run, RunRequest, Thread, WaitingInterrupt
 from motet.observability.trajectory.redact import redacted, without_secrets
-from motet.remembered import Remembered
+from motet.remembered import Remembered, fitted
 
 Wire = dict[str, Any]
 StateField = Annotated[
@@ -168,7 +168,7 @@ class Written:
         held = held_by(message)
         written = None if held is None else self._known.find(held)
         if written is None:
-            told = to_json(message)
+            told = fitted(to_json(message))
             written = orjson.Fragment(told)
             if held is not None:
                 self._known.note(held, written, len(told))

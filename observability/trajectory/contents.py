@@ -49,7 +49,7 @@ from motet.observability.trajectory.trees import (
     unpacked,
     utf8,
 )
-from motet.remembered import Remembered
+from motet.remembered import Remembered, fitted
 
 __all__ = ["Contents", "KeptMessage", "plain", "restore"]
 
@@ -289,7 +289,7 @@ class Contents:
             # What it names is this run's alone, so nothing of it may be remembered for another.
             ref = self._kept(data) if held is None else ""
             return KeptMessage(ref=ref, canonical=canonical, secret=secret)
-        return KeptMessage(ref=_name(data), canonical=canonical, secret=secret, data=data)
+        return KeptMessage(ref=_name(data), canonical=canonical, secret=secret, data=fitted(data))
 
     def _message_tree(self, message: BaseMessage) -> Any:
         tree = self.tree_of(message)

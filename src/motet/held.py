@@ -74,8 +74,8 @@ class HeldByAll:
 
     Messages may be changed in place. Of fields that hold nothing but texts, the texts themselves are held and not
     copies: a look that finds all as it was compares addresses mostly, and reads a tenth of the memory that the messages
-    take. Two that differ in the order of an object's names only are the same here. Whatever holds more, numbers above
-    all, is compared to the bit.
+    take. Two that differ in nothing but the order of an object's names, or the class of an equal text, are the same
+    here. Whatever holds more, numbers above all, is compared to the bit.
     """
 
     def __init__(self) -> None:

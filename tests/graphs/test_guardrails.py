@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
@@ -370,6 +371,19 @@ def test_what_was_looked_through_is_bounded() -> None:
     kept = [number for number in range(100) if searched.find(b"%300d" % number)]
     assert kept == list(range(100 - len(kept), 100))
     assert 5_000 < len(kept) * 800 <= 10_000
+
+
+def test_what_was_looked_through_takes_as_much_memory_as_is_counted() -> None:
+    """However short the messages are: as they come from `orjson` they would take 4 kB each."""
+    messages = [HumanMessage(str(number), id=str(number)) for number in range(500)]
+    states = [Part(mode="values", namespace=(), data={"messages": [one]}) for one in messages]
+    outgoing = Outgoing(lambda text: text, Searched())
+    tracemalloc.start()
+    for state in states:
+        outgoing.part(state)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 500 * 3000
 
 
 def test_a_list_without_messages_is_not_remembered() -> None:

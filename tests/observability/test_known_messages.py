@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import orjson
@@ -43,6 +44,20 @@ def test_a_run_writes_out_what_is_new(place: str | None) -> None:
     alone = run(KnownMessages(), said(200), said(201))
     assert (refs, kept) == alone[1:]
     assert [restore(ref, kept, SERDE) for ref in refs] == [said(200), said(201)]
+
+
+def test_what_is_known_takes_as_much_memory_as_is_counted() -> None:
+    """However short the messages are: as they come from `orjson` they would take 4 kB each."""
+    known = KnownMessages()
+    messages = [HumanMessage(str(number), id=str(number)) for number in range(500)]
+    tracemalloc.start()
+    for message in messages:
+        contents = Contents(SERDE, known=known)
+        contents.put([message])
+        del contents
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 500 * 3000
 
 
 @pytest.mark.parametrize("count", [32, 33, 200, 1024, 1025, 2500])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import uuid4
@@ -361,3 +362,18 @@ def test_messages_of_earlier_answers_are_recognised_by_all_that_they_hold() -> N
     assert told(again) is first
     again.response_metadata["n"][0] = 1.0
     assert told(again) is not first
+
+
+def test_messages_of_earlier_answers_take_as_much_memory_as_is_counted() -> None:
+    """However short they are: what `orjson` returns takes 4 kB, and would take ten times what is counted."""
+    known = wire.WrittenMessages()
+    states = [
+        StateSnapshot({"messages": [HumanMessage(str(at), id=str(at))]}, (), {}, None, None, None, (), ())
+        for at in range(500)
+    ]
+    tracemalloc.start()
+    for state in states:
+        wire.Written(known).values(state)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 500 * 1500
