@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from motet.memory.feedback import Feedback, Source
-from motet.server.deps import Actor, Authorised, Wired, base_url
+from motet.server.deps import Actor, Authorised, Wired
 from motet.server.feedback import about, change, give, withdraw
 from motet.server.feedback_body import (
     AskedByLink,
@@ -83,7 +83,7 @@ async def link(body: LinkCreate, services: Wired, request: Request) -> dict[str,
     new = new_link(
         thread_id=of.thread_id, run_id=of.run_id, key=body.feedback_key, expires_at=body.until(), nonce=body.id
     )
-    return {"id": new.nonce, "url": await made(services, base_url(request)(), new), "expires_at": _moment(new)}
+    return {"id": new.nonce, "url": await made(services, str(request.base_url), new), "expires_at": _moment(new)}
 
 
 @link_router.get("/{token}")
