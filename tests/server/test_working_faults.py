@@ -305,6 +305,13 @@ async def test_a_redis_that_says_nothing_is_no_reason_to_go_on(tmp_path: Path) -
                     assert all(one.lost_at - answered[one.claim.run_id] > 0.6 for one in held)
 
 
+async def _stands_still(pid: int) -> None:
+    """Redis, for two leases of 0.6 s."""
+    with stopped(pid):
+        over = time.monotonic() + 1.2
+        await wait_until(partial(_is_past, over), description="two leases are over")
+
+
 async def test_a_redis_that_is_away_for_longer_than_a_lease_loses_no_worker(tmp_path: Path) -> None:
     """However often: who lived through it gives the run back, and goes on with it. Only dead workers count as lost."""
     async with (
@@ -316,9 +323,7 @@ async def test_a_redis_that_is_away_for_longer_than_a_lease_loses_no_worker(tmp_
         run, pid = await submit(services, "endless", input=EMPTY), await pid_of(client)
         for attempt in range(1, 5):
             await wait_until(partial(_is_at_work, services, run, attempt), description=f"attempt {attempt}")
-            with stopped(pid):
-                over = time.monotonic() + 1.2
-                await wait_until(partial(_is_past, over), description="two leases are over")
+            await _stands_still(pid)
         await wait_until(partial(_is_at_work, services, run, 5), description="it goes on")
         await services.runs.cancel(run.request.thread_id, run.request.run_id, "interrupt")
         assert (await ended(services, run)).status == "interrupted"
@@ -339,9 +344,7 @@ async def test_a_run_that_has_redis_stand_still_each_time_is_lost_in_the_end(
         for attempt in (1, 2):
             await wait_until(partial(_is_at_work, services, run, attempt), description=f"attempt {attempt}")
             assert "lost 1 times" not in caplog.text
-            with stopped(pid):
-                over = time.monotonic() + 1.2
-                await wait_until(partial(_is_past, over), description="two leases are over")
+            await _stands_still(pid)
         await wait_until(lambda: "lost 1 times" in caplog.text, description="the second time it counts")
         await services.runs.cancel(run.request.thread_id, run.request.run_id, "interrupt")
         assert (await ended(services, run)).status == "interrupted"
